@@ -1,0 +1,1 @@
+"""What a chat is: accounts, conversations, messages, delivery. Knows no HTTP, no socket, no JSON."""

@@ -1,0 +1,1 @@
+"""The REST API: Falcon resources, thin over the chat."""

@@ -1,0 +1,1 @@
+"""What an admin does with a server: look after accounts, health, figures."""

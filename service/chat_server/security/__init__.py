@@ -1,0 +1,1 @@
+"""Passwords, tokens, lockouts, throttles: leaves that know nothing of the chat."""
