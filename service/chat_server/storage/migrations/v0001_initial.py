@@ -62,8 +62,9 @@ STATEMENTS = (
         created_at INTEGER NOT NULL
     )""",
     # Both indexes begin with the conversation, so that inserts stay local however large the table grows.
-    "CREATE UNIQUE INDEX idx_messages_conversation_id ON messages (conversation_id, seq)",
+    # SQLite prefers the later of two equals: the guide's query plan expects idx_messages_conversation_id.
     "CREATE UNIQUE INDEX idx_messages_client_id ON messages (conversation_id, client_id)",
+    "CREATE UNIQUE INDEX idx_messages_conversation_id ON messages (conversation_id, seq)",
     """CREATE TABLE blocks (
         blocker_id TEXT NOT NULL REFERENCES users (id),
         blocked_id TEXT NOT NULL REFERENCES users (id),

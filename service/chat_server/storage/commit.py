@@ -1,0 +1,220 @@
+"""One group commit: what happens inside a single transaction of the writer.
+
+Works on whole batches with a handful of statements, however many messages there are: every statement gives
+up and takes back the interpreter's lock, and a busy hub makes each of those hand-overs cost up to a switch
+interval. So conversations are loaded and saved by one statement each, and messages inserted many at a time.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterable
+from typing import Any
+
+import msgspec
+from msgspec import Struct
+
+SIDES = (1, 2)
+
+
+class Draft(Struct):
+    """A message on its way to disk. `origin` is the sender's own: the writer hands it back untouched."""
+
+    conversation_id: str
+    side: int  # 1 or 2: which of the conversation's two people sent it
+    client_id: str
+    sender_id: str
+    content: str
+    origin: object
+
+
+class Stored(Struct):
+    """The draft is on disk as number `seq`. `again`: it already was, from an earlier send of the same id."""
+
+    draft: Draft
+    seq: int
+    created_at: int
+    again: bool = False
+
+
+class Conflicting(Struct):
+    """The draft's id is taken in its conversation by another content or the other person. Nothing was stored."""
+
+    draft: Draft
+
+
+class Mark(Struct):
+    """A watermark to raise: the person on `side` has got, or has read, everything up to `seq`.
+
+    `message_id` is the client id of the message at `seq` where the caller knows it.
+    """
+
+    conversation_id: str
+    side: int
+    seq: int
+    message_id: str = ""
+    origin: object = None
+
+
+class Standing(Struct, array_like=True):
+    """Where a conversation stands, as loaded from and saved to its row. Pairs are (user1, user2)."""
+
+    id: str
+    last_seq: int
+    last_message_at: int
+    delivered: list[int]
+    read: list[int]
+    unread: list[int]
+
+
+_LOAD = """
+    SELECT json_group_array(json_array(id, last_seq, last_message_at,
+        json_array(user1_delivered_seq, user2_delivered_seq),
+        json_array(user1_read_seq, user2_read_seq), json_array(user1_unread, user2_unread)))
+    FROM conversations WHERE id IN (SELECT value FROM json_each(?))"""
+_SAVE = """
+    UPDATE conversations SET last_seq = j.value ->> 1, last_message_at = j.value ->> 2,
+        user1_delivered_seq = j.value ->> '$[3][0]', user2_delivered_seq = j.value ->> '$[3][1]',
+        user1_read_seq = j.value ->> '$[4][0]', user2_read_seq = j.value ->> '$[4][1]',
+        user1_unread = j.value ->> '$[5][0]', user2_unread = j.value ->> '$[5][1]'
+    FROM json_each(?) AS j WHERE conversations.id = j.value ->> 0"""
+_COLUMNS = 6
+_CHUNKS = (128, 32, 8, 2, 1)
+_INSERT = {
+    rows: "INSERT INTO messages (conversation_id, seq, client_id, sender_id, content, created_at) VALUES "
+    + ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
+    + " ON CONFLICT (conversation_id, client_id) DO NOTHING"
+    for rows in _CHUNKS
+}
+_FIND = "SELECT seq, sender_id, content, created_at FROM messages WHERE conversation_id = ? AND client_id = ?"
+_READ_SPAN = """
+    SELECT (SELECT count(*) FROM messages
+            WHERE conversation_id = :id AND seq > :after AND seq <= :upto
+              AND sender_id = (SELECT CASE :side WHEN 1 THEN user2_id ELSE user1_id END
+                               FROM conversations WHERE id = :id)),
+           (SELECT client_id FROM messages WHERE conversation_id = :id AND seq = :upto)"""
+
+_standings = msgspec.json.Decoder(list[Standing])
+
+
+class TakenIdError(Exception):
+    """A message of the batch has an id its conversation already knows: the batch must be done carefully."""
+
+
+class GroupCommit:
+    """The messages and watermarks of one transaction. Make it after BEGIN, call `save` before COMMIT."""
+
+    def __init__(self, connection: sqlite3.Connection, conversation_ids: Iterable[str], *, now: int) -> None:
+        self._connection = connection
+        self._now = now
+        wanted = msgspec.json.encode(list(conversation_ids)).decode()
+        found = connection.execute(_LOAD, (wanted,)).fetchone()[0]
+        self._standings = {standing.id: standing for standing in _standings.decode(found)}
+        self._changed: set[str] = set()
+
+    def append(self, drafts: list[Draft]) -> list[Stored | Conflicting]:
+        """Gives each draft the next seq of its conversation and inserts them all.
+
+        Raises TakenIdError, with the transaction to be rolled back, when an id is already there.
+        """
+        outcomes: list[Stored | Conflicting] = []
+        rows: list[Any] = []
+        for draft in drafts:
+            stored = self._number(draft)
+            outcomes.append(stored)
+            rows += _row(stored)
+        if self._insert(rows) != len(drafts):
+            raise TakenIdError
+        return outcomes
+
+    def append_carefully(self, drafts: list[Draft]) -> list[Stored | Conflicting]:
+        """The same, one by one, recognising what is already stored."""
+        return [self._append_one(draft) for draft in drafts]
+
+    def _append_one(self, draft: Draft) -> Stored | Conflicting:
+        known = find_stored(self._connection, draft)
+        if known is not None:
+            return known
+        stored = self._number(draft)
+        self._insert([*_row(stored)])
+        return stored
+
+    def _number(self, draft: Draft) -> Stored:
+        standing = self._standings[draft.conversation_id]
+        own, other = draft.side - 1, 2 - draft.side
+        if standing.delivered[own] == standing.last_seq:
+            # Nothing before it is still on its way to the sender, who need not be sent what they wrote.
+            standing.delivered[own] += 1
+        standing.last_seq += 1
+        standing.last_message_at = max(self._now, standing.last_message_at)
+        standing.unread[other] += 1
+        self._changed.add(standing.id)
+        return Stored(draft, standing.last_seq, standing.last_message_at)
+
+    def _insert(self, rows: list[Any]) -> int:
+        inserted = at = 0
+        for chunk in _CHUNKS:
+            width = chunk * _COLUMNS
+            while len(rows) - at >= width:
+                inserted += self._connection.execute(_INSERT[chunk], rows[at : at + width]).rowcount
+                at += width
+        return inserted
+
+    def raise_delivered(self, marks: Iterable[Mark]) -> list[Mark]:
+        """The marks that really rose; a watermark never falls, nor passes the conversation's end."""
+        raised = []
+        for mark in marks:
+            standing = self._standings.get(mark.conversation_id)
+            if standing is not None and standing.delivered[mark.side - 1] < mark.seq <= standing.last_seq:
+                standing.delivered[mark.side - 1] = mark.seq
+                self._changed.add(standing.id)
+                raised.append(mark)
+        return raised
+
+    def raise_read(self, marks: Iterable[Mark]) -> list[Mark]:
+        """The marks that really rose, cut to the conversation's end, with the id of the message they reach."""
+        raised = []
+        for mark in marks:
+            standing = self._standings.get(mark.conversation_id)
+            if standing is None:
+                continue
+            own = mark.side - 1
+            upto = min(mark.seq, standing.last_seq)
+            if upto <= standing.read[own]:
+                continue
+            span = {"id": standing.id, "after": standing.read[own], "upto": upto, "side": mark.side}
+            newly_read, message_id = self._connection.execute(_READ_SPAN, span).fetchone()
+            standing.read[own] = upto
+            standing.unread[own] -= newly_read
+            self._changed.add(standing.id)
+            raised.append(Mark(standing.id, mark.side, upto, message_id, mark.origin))
+        return raised
+
+    def save(self) -> None:
+        """Writes the conversations that changed."""
+        if self._changed:
+            changed = [self._standings[conversation_id] for conversation_id in self._changed]
+            self._connection.execute(_SAVE, (msgspec.json.encode(changed).decode(),))
+
+
+def find_stored(connection: sqlite3.Connection, draft: Draft) -> Stored | Conflicting | None:
+    """What the conversation knows under the draft's id: the same message, another one, or nothing."""
+    found = connection.execute(_FIND, (draft.conversation_id, draft.client_id)).fetchone()
+    if found is None:
+        return None
+    seq, sender_id, content, created_at = found
+    if (sender_id, content) != (draft.sender_id, draft.content):
+        return Conflicting(draft)
+    return Stored(draft, seq, created_at, again=True)
+
+
+def _row(stored: Stored) -> tuple[Any, ...]:
+    draft = stored.draft
+    return (
+        draft.conversation_id,
+        stored.seq,
+        draft.client_id,
+        draft.sender_id,
+        draft.content,
+        stored.created_at,
+    )

@@ -1,0 +1,116 @@
+"""Opening chat.db: pragmas, the schema's version, and the checks that refuse a file we must not touch."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from pathlib import Path
+
+from peewee import DatabaseError, SqliteDatabase
+
+from chat_server.storage.errors import DatabaseUnusableError
+from chat_server.storage.migrations import VERSIONS
+from chat_server.storage.models import database_proxy
+
+APPLICATION_ID = 0x63686174  # "chat", so that `file chat.db` and a restore can tell it from a stranger's
+
+# FULL: a commit returns only when the WAL is on disk. "Acknowledged" rests on this one word.
+SYNCHRONOUS = "full"
+
+
+def connect(path: Path, *, busy_timeout_seconds: float = 30) -> SqliteDatabase:
+    """The database with our pragmas, one connection per native thread, bound to the models. Not yet opened."""
+    database = SqliteDatabase(
+        str(path),
+        timeout=busy_timeout_seconds,
+        check_same_thread=False,  # connections are closed by the main thread when the server stops
+        pragmas=[
+            ("journal_mode", "wal"),
+            ("synchronous", SYNCHRONOUS),
+            ("foreign_keys", 1),
+            ("wal_autocheckpoint", 2000),
+            ("journal_size_limit", 64 * 1024 * 1024),
+            ("cache_size", -16 * 1024),
+            ("temp_store", "memory"),
+        ],
+    )
+    database_proxy.initialize(database)
+    return database
+
+
+def prepare(path: Path, *, versions: Sequence[tuple[str, ...]] = VERSIONS) -> int:
+    """Makes the database or brings it to the newest schema; gives the version it had before.
+
+    A migration is tried on a copy first, so that one that fails leaves the real file as it was.
+    Raises DatabaseUnusableError with one line that names the file and the remedy.
+    """
+    try:
+        return _prepare(path, versions)
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        remedy = (
+            "check its owner and mode (chat-server, 0600), the disk, and restore a backup if it is damaged"
+        )
+        raise DatabaseUnusableError(f"{path}: {error}: {remedy}") from error
+    except OSError as error:
+        raise DatabaseUnusableError(f"{path}: {error.strerror}: check the directory and its owner") from error
+
+
+def _prepare(path: Path, versions: Sequence[tuple[str, ...]]) -> int:
+    if not path.parent.is_dir():
+        raise DatabaseUnusableError(
+            f"{path.parent}: no such directory: create it for the service's user, mode 0700"
+        )
+    path.touch(mode=0o600, exist_ok=True)
+    database = connect(path)
+    try:
+        found = _version(database, path)
+        newest = len(versions)
+        if found > newest:
+            raise DatabaseUnusableError(
+                f"{path}: written by a newer chat-server (schema {found}, this one knows {newest}): "
+                "install that version again, or restore a backup made before the upgrade"
+            )
+        if 0 < found < newest:
+            _rehearse(database, path, versions[found:], found)
+        if found < newest:
+            _migrate(database, versions[found:], found)
+        return found
+    finally:
+        database.close()
+
+
+def _version(database: SqliteDatabase, path: Path) -> int:
+    version = int(database.pragma("user_version"))
+    if version == 0 and database.get_tables():
+        raise DatabaseUnusableError(
+            f"{path}: a database, but not chat-server's: name another in [database] path"
+        )
+    if version and int(database.pragma("application_id")) not in {0, APPLICATION_ID}:
+        raise DatabaseUnusableError(f"{path}: a database of another program: name another in [database] path")
+    return version
+
+
+def _migrate(database: SqliteDatabase, versions: Sequence[tuple[str, ...]], found: int) -> None:
+    with database.atomic("IMMEDIATE"):
+        for statements in versions:
+            for statement in statements:
+                database.execute_sql(statement)
+        database.pragma("application_id", APPLICATION_ID)
+        database.pragma("user_version", found + len(versions))
+
+
+def _rehearse(database: SqliteDatabase, path: Path, versions: Sequence[tuple[str, ...]], found: int) -> None:
+    copy_path = path.with_name(path.name + ".rehearsal")
+    copy_path.unlink(missing_ok=True)
+    database.execute_sql("VACUUM INTO ?", (str(copy_path),))
+    copy = SqliteDatabase(str(copy_path))
+    try:
+        _migrate(copy, versions, found)
+        broken = copy.execute_sql("PRAGMA integrity_check").fetchone()[0]
+        if broken != "ok" or copy.execute_sql("PRAGMA foreign_key_check").fetchone():
+            raise DatabaseUnusableError(
+                f"{path}: the upgrade of its copy left it inconsistent: report this; nothing was changed"
+            )
+    finally:
+        copy.close()
+        copy_path.unlink(missing_ok=True)

@@ -1,0 +1,73 @@
+"""Reads, off the hub: a few native threads, each with a read-only connection of its own."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import threading
+import time
+from collections.abc import Callable
+from typing import ParamSpec, TypeVar
+
+from gevent.threadpool import ThreadPool
+from peewee import SqliteDatabase
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("chat_server.storage")
+
+
+class Readers:
+    """Runs functions that only read, on `threads` native threads. Waiting blocks the calling greenlet only."""
+
+    def __init__(
+        self,
+        database: SqliteDatabase,
+        *,
+        threads: int,
+        slow_query_ms: int,
+        slow: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._database = database
+        self._pool = ThreadPool(threads)
+        self._slow_query_ms = slow_query_ms
+        self._slow = slow
+        self._connections: list[sqlite3.Connection] = []
+        self._local = threading.local()
+
+    @property
+    def waiting(self) -> int:
+        """How many reads are queued behind those under way."""
+        return len(self._pool)
+
+    def run(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """The query's result. It runs on a reader's thread with the models bound to a read-only connection."""
+        result: T = self._pool.apply(self._read, (query, args, kwargs))
+        return result
+
+    def _read(self, query: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
+        if not getattr(self._local, "ready", False):
+            self._connections.append(self._database.connection())
+            self._database.execute_sql("PRAGMA query_only = ON")
+            self._local.ready = True
+        started = time.monotonic()
+        try:
+            return query(*args, **kwargs)
+        finally:
+            self.report_if_slow(query.__qualname__, started)
+
+    def report_if_slow(self, name: str, started: float) -> None:
+        """Logs a `slow query` (guide, chapter 5) where one that began at `started` (monotonic) took too long."""
+        elapsed_ms = (time.monotonic() - started) * 1000
+        if elapsed_ms >= self._slow_query_ms:
+            self._slow()
+            log.warning("slow query", {"query": name, "ms": round(elapsed_ms)})
+
+    def close(self) -> None:
+        """Waits for what is under way, then closes every reader's connection."""
+        self._pool.join()
+        self._pool.kill()
+        for connection in self._connections:
+            connection.close()
+        self._connections.clear()

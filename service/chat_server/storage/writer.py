@@ -1,0 +1,229 @@
+"""The one writer: everything that changes the database goes through it, in group commits.
+
+Greenlets queue messages, watermarks and operations; one loop takes all that is queued, has a native thread
+run it as one transaction (BEGIN IMMEDIATE … COMMIT, synchronous=FULL), and only then releases the results.
+While a commit waits for the disk the hub goes on and the next batch grows, so the more there is to do, the
+less each message costs.
+"""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ParamSpec, TypeVar
+
+import gevent
+from gevent.event import AsyncResult, Event
+from gevent.threadpool import ThreadPool
+from peewee import DatabaseError, OperationalError, SqliteDatabase
+
+from chat_server.storage.commit import Conflicting, Draft, GroupCommit, Mark, Stored, TakenIdError
+from chat_server.storage.errors import StorageUnavailableError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+log = logging.getLogger("chat_server.storage")
+
+MAX_BATCH = 1024
+
+
+@dataclass(slots=True)
+class Operation:
+    """Any other write: a function of models, run inside the batch's transaction, in a savepoint of its own."""
+
+    run: Callable[[], Any]
+    result: AsyncResult[Any]
+    value: Any = None
+    error: Exception | None = None
+
+
+@dataclass(slots=True)
+class Batch:
+    """What one transaction is to hold, and, afterwards, what came of it."""
+
+    drafts: list[Draft]
+    delivered: list[Mark]
+    read: list[Mark]
+    operations: list[Operation]
+    outcomes: list[Stored | Conflicting] = field(default_factory=list)
+    seconds: float = 0.0
+    failure: Exception | None = None
+    changed_outside: bool = False
+
+
+class Writer:
+    """Owns the one connection that writes. `committed` is called on the hub after each batch, durable or failed."""
+
+    def __init__(
+        self, database: SqliteDatabase, *, committed: Callable[[Batch], None], clock: Callable[[], int]
+    ) -> None:
+        self._database = database
+        self._committed = committed
+        self._clock = clock
+        self._thread = ThreadPool(1)
+        self._drafts: list[Draft] = []
+        self._delivered: dict[tuple[str, int], Mark] = {}
+        self._read: dict[tuple[str, int], Mark] = {}
+        self._operations: list[Operation] = []
+        self._wake = Event()
+        self._stopping = False
+        self._loop: gevent.Greenlet[..., None] | None = None
+        self._data_version = 0
+        self.failing = ""
+        """Why the last batch could not be made durable; empty while writing works."""
+
+    @property
+    def depth(self) -> int:
+        """How many messages wait for the batch after the one under way."""
+        return len(self._drafts)
+
+    def start(self) -> None:
+        self._loop = gevent.spawn(self._run)
+
+    def stop(self) -> None:
+        """Commits what is queued, folds the WAL into the database and closes it."""
+        self._stopping = True
+        self._wake.set()
+        if self._loop is not None:
+            self._loop.join()
+        self._thread.apply(self._close)
+        self._thread.kill()
+
+    def append(self, draft: Draft) -> None:
+        """Queues a message; its outcome arrives with its batch."""
+        self._drafts.append(draft)
+        self._wake.set()
+
+    def raise_delivered(self, mark: Mark) -> None:
+        """Queues a delivery watermark; only the highest per conversation and side is kept."""
+        _keep_highest(self._delivered, mark)
+        self._wake.set()
+
+    def raise_read(self, mark: Mark) -> None:
+        """Queues a reading watermark, likewise."""
+        _keep_highest(self._read, mark)
+        self._wake.set()
+
+    def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Runs the function inside the next transaction; gives its result once that is on disk.
+
+        Blocks the calling greenlet. What the function raises is raised here, and its writes are undone;
+        raises StorageUnavailableError when the batch could not be committed.
+        """
+        operation = Operation(run=lambda: function(*args, **kwargs), result=AsyncResult())
+        self._operations.append(operation)
+        self._wake.set()
+        return operation.result.get()  # type: ignore[no-any-return]
+
+    def _run(self) -> None:
+        while not self._stopping or self._queued():
+            self._wake.wait()
+            self._wake.clear()
+            while self._queued():
+                batch = self._take()
+                self._thread.apply(self._commit, (batch,))
+                self._release(batch)
+
+    def _queued(self) -> bool:
+        return bool(self._drafts or self._operations or self._delivered or self._read)
+
+    def _take(self) -> Batch:
+        batch = Batch(
+            drafts=self._drafts[:MAX_BATCH],
+            delivered=list(self._delivered.values()),
+            read=list(self._read.values()),
+            operations=self._operations,
+        )
+        self._drafts = self._drafts[MAX_BATCH:]
+        self._delivered, self._read, self._operations = {}, {}, []
+        return batch
+
+    def _release(self, batch: Batch) -> None:
+        self._note_health(batch)
+        for operation in batch.operations:
+            if batch.failure is not None:
+                operation.result.set_exception(StorageUnavailableError(str(batch.failure)))
+            elif operation.error is not None:
+                operation.result.set_exception(operation.error)
+            else:
+                operation.result.set(operation.value)
+        try:
+            self._committed(batch)
+        except Exception:
+            log.exception("releasing a batch failed")
+
+    def _note_health(self, batch: Batch) -> None:
+        failure = "" if batch.failure is None else str(batch.failure) or type(batch.failure).__name__
+        if failure and not self.failing:
+            log.error("database cannot be written", {"cause": failure})
+        elif self.failing and not failure:
+            log.info("database can be written again")
+        self.failing = failure
+
+    # From here on: the writer's native thread.
+
+    def _commit(self, batch: Batch) -> None:
+        started = time.monotonic()
+        try:
+            version = self._database.execute_sql("PRAGMA data_version").fetchone()[0]
+            batch.changed_outside = self._data_version not in {0, version}
+            self._data_version = version
+            try:
+                self._transact(batch, GroupCommit.append)
+            except TakenIdError:
+                self._transact(batch, GroupCommit.append_carefully)
+        except Exception as error:  # noqa: BLE001  whatever it is, the batch is not durable and its senders must hear so
+            batch.failure = error
+            self._recover(error)
+        batch.seconds = time.monotonic() - started
+
+    def _transact(
+        self, batch: Batch, append: Callable[[GroupCommit, list[Draft]], list[Stored | Conflicting]]
+    ) -> None:
+        with self._database.atomic("IMMEDIATE"):
+            marks = batch.delivered, batch.read
+            touched = {draft.conversation_id for draft in batch.drafts}
+            touched.update(mark.conversation_id for group in marks for mark in group)
+            if touched:
+                commit = GroupCommit(self._database.connection(), touched, now=self._clock())
+                batch.outcomes = append(commit, batch.drafts) if batch.drafts else []
+                batch.delivered = commit.raise_delivered(batch.delivered)
+                batch.read = commit.raise_read(batch.read)
+                commit.save()
+            for operation in batch.operations:
+                self._operate(operation)
+
+    def _operate(self, operation: Operation) -> None:
+        try:
+            with self._database.savepoint():
+                operation.value = operation.run()
+        except OperationalError:  # the disk's doing, not the function's: it concerns the whole batch
+            raise
+        except Exception as error:  # noqa: BLE001  a refusal by meaning (UsernameTakenError …) is the caller's
+            operation.error = error
+
+    def _recover(self, error: Exception) -> None:
+        """A connection that met an input/output error may never work again; the next batch opens a new one."""
+        if isinstance(error, (DatabaseError, sqlite3.DatabaseError)):
+            try:
+                self._database.close()
+            except DatabaseError:
+                log.warning("closing the writer's connection failed", {"cause": str(error)})
+            self._data_version = 0
+
+    def _close(self) -> None:
+        try:
+            self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            self._database.close()
+
+
+def _keep_highest(marks: dict[tuple[str, int], Mark], mark: Mark) -> None:
+    key = mark.conversation_id, mark.side
+    known = marks.get(key)
+    if known is None or known.seq < mark.seq:
+        marks[key] = mark
