@@ -1,0 +1,62 @@
+# `make run` and `make test` need git, make and Python 3.11-3.13; everything else they set up in .venv.
+
+VENV := .venv
+BIN := $(VENV)/bin
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# What is installed was pinned: hashes only, and no build of a source package, whose tools would not be.
+PINNED := --require-hashes --only-binary :all:
+
+.PHONY: help run test lint test-unit tools lock clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make run        serve on http://localhost:8080, with a development configuration and database in .run/'
+	@echo 'make test       every check and test that needs no root'
+	@echo 'make lint       ruff and mypy'
+	@echo 'make test-unit  pytest, with line and branch coverage'
+	@echo 'make lock       renew the lock files from pyproject.toml'
+	@echo 'make clean      remove what the other targets made, .run/ excepted'
+
+run: $(VENV)/.runtime .run/config.toml
+	@port=$${CHAT_SERVER_SERVER__PORT:-$$(sed -n 's/^port = //p' .run/config.toml)}; \
+	echo "chat-server: http://localhost:$$port - stop it with Ctrl-C; configuration and database are in .run/"
+	@exec $(BIN)/chat-server --config .run/config.toml
+
+# Each part of `make test` is a target of its own; later parts (web, package, host) join this list.
+test: lint test-unit
+
+lint: $(VENV)/.development
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+
+test-unit: $(VENV)/.development tools
+	@rm -rf build/coverage && mkdir -p build/coverage
+	$(BIN)/coverage run -m pytest; status=$$?; \
+	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; \
+	exit $$status
+
+# Programs that tests use beside Python: installed where that is allowed, else named.
+tools:
+	@scripts/install-test-tools
+
+lock: $(VENV)/.development
+	scripts/lock $(BIN)/uv
+
+clean:
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis service/*.egg-info
+
+.run/config.toml: | $(VENV)/.runtime
+	@scripts/write-development-config $(BIN)/python $@
+
+$(VENV)/pyvenv.cfg:
+	@scripts/make-venv $(VENV)
+
+$(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(VENV)/pyvenv.cfg
+	$(PIP_INSTALL) $(PINNED) -r requirements.lock -r requirements-build.lock
+	$(PIP_INSTALL) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
+	$(PIP_INSTALL) $(PINNED) -r requirements-dev.lock
+	@touch $@
