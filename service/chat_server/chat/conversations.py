@@ -1,0 +1,282 @@
+"""Conversations: starting one, listing them, and what a person who connects must know of them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from peewee import JOIN, Expression
+
+from chat_server.chat.refusals import BlockedError, RecipientDeletedError, UserNotFoundError, WithOneselfError
+from chat_server.storage.models import Block, Conversation, Message, User
+from chat_server.storage.readers import Readers
+from chat_server.storage.writer import Writer
+
+DELETED_USER = "Deleted User"
+_ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
+_MAX_ROUTES = 200_000
+
+
+def new_id(prefix: str) -> str:
+    """A short public id, `prefix-` and 16 characters (80 bits) that are easy to read out."""
+    return prefix + "-" + "".join(secrets.choice(_ALPHABET) for _ in range(16))
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """What it takes to send from one person to another. `conversation_id` is empty where there is none yet."""
+
+    sender_id: str
+    recipient_id: str
+    conversation_id: str
+    side: int
+    recipient_deleted: bool
+    blocked: bool
+    sender_blocks: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Started:
+    conversation_id: str
+    participant_id: str
+    participant_username: str
+    created: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationItem:
+    """A line of a person's conversation list. `delivered_seq` and `read_seq` are the other's, `my_read_seq` one's own."""
+
+    conversation_id: str
+    participant_id: str
+    participant_username: str
+    hides_presence: bool
+    last_message: str | None
+    last_message_at: int | None
+    last_seq: int
+    unread_count: int
+    delivered_seq: int
+    read_seq: int
+    my_read_seq: int
+
+
+@dataclass(frozen=True, slots=True)
+class ConversationPage:
+    items: list[ConversationItem]
+    total: int
+    has_more: bool
+    next_cursor: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Acquaintance:
+    """A conversation as one of its people meets it on connecting, the newest activity first in a list of them."""
+
+    conversation_id: str
+    side: int
+    partner_id: str
+    delivered_seq: int
+    last_seq: int
+    shown_to: bool
+    """Whether the partner may see this person's presence: neither deleted nor blocked."""
+
+
+class InvalidCursorError(ValueError):
+    """A cursor is what `next_cursor` said, unchanged."""
+
+
+class Conversations:
+    """Starts and lists conversations, and keeps the routes that sending needs on every message."""
+
+    def __init__(
+        self,
+        readers: Readers,
+        writer: Writer,
+        *,
+        clock: Callable[[], int],
+        started: Callable[[str, str], None] = lambda _one, _other: None,
+    ) -> None:
+        self._readers = readers
+        self._writer = writer
+        self._clock = clock
+        self._started = started
+        self._routes: dict[tuple[str, str], Route] = {}
+
+    def start(self, caller_id: str, other_id: str) -> Started:
+        """The conversation of the two, made where there was none.
+
+        Raises WithOneselfError, UserNotFoundError, RecipientDeletedError, BlockedError.
+        """
+        started = self._writer.write(start_conversation, caller_id, other_id, self._clock())
+        if started.created:
+            self.forget(caller_id, other_id)
+            self._started(caller_id, other_id)
+        return started
+
+    def page(self, user_id: str, *, limit: int, offset: int = 0, cursor: str | None = None) -> ConversationPage:
+        """The person's conversations, newest activity first. Raises InvalidCursorError."""
+        return self._readers.run(list_conversations, user_id, limit, offset, cursor)
+
+    def acquaintances(self, user_id: str) -> list[Acquaintance]:
+        """All the person's conversations, as they matter on connecting."""
+        return self._readers.run(list_acquaintances, user_id)
+
+    def route(self, sender_id: str, recipient_id: str) -> Route:
+        """From memory where it is known. Raises UserNotFoundError, WithOneselfError."""
+        route = self._routes.get((sender_id, recipient_id))
+        if route is None:
+            route = self._readers.run(find_route, sender_id, recipient_id)
+            if len(self._routes) >= _MAX_ROUTES:
+                self._routes.clear()
+            self._routes[sender_id, recipient_id] = route
+        return route
+
+    def forget(self, one_id: str, other_id: str) -> None:
+        """What was known of the two has changed."""
+        self._routes.pop((one_id, other_id), None)
+        self._routes.pop((other_id, one_id), None)
+
+    def forget_all(self) -> None:
+        """Anything may have changed: an account was deleted, or another process wrote to the database."""
+        self._routes.clear()
+
+
+def start_conversation(caller_id: str, other_id: str, now: int) -> Started:
+    """Runs in the writer."""
+    route = find_route(caller_id, other_id)
+    other = User.get_by_id(other_id)
+    if route.conversation_id:
+        return Started(route.conversation_id, other_id, shown_name(other), created=False)
+    if route.recipient_deleted:
+        raise RecipientDeletedError
+    if route.blocked:
+        raise BlockedError
+    first, second = sorted((caller_id, other_id))
+    made = Conversation.create(
+        id=new_id("conv"), user1_id=first, user2_id=second, created_at=now, last_message_at=now
+    )
+    return Started(made.id, other_id, other.username, created=True)
+
+
+def find_route(sender_id: str, recipient_id: str) -> Route:
+    """Runs in a reader or the writer. Raises WithOneselfError, UserNotFoundError."""
+    if sender_id == recipient_id:
+        raise WithOneselfError
+    recipient = User.get_or_none(User.id == recipient_id)
+    if recipient is None:
+        raise UserNotFoundError
+    first, second = sorted((sender_id, recipient_id))
+    conversation = Conversation.get_or_none(Conversation.user1_id == first, Conversation.user2_id == second)
+    blockers = {
+        block.blocker_id
+        for block in Block.select().where(
+            ((Block.blocker_id == sender_id) & (Block.blocked_id == recipient_id))
+            | ((Block.blocker_id == recipient_id) & (Block.blocked_id == sender_id))
+        )
+    }
+    return Route(
+        sender_id=sender_id,
+        recipient_id=recipient_id,
+        conversation_id="" if conversation is None else conversation.id,
+        side=1 if sender_id == first else 2,
+        recipient_deleted=recipient.deleted_at is not None,
+        blocked=recipient_id in blockers,
+        sender_blocks=sender_id in blockers,
+    )
+
+
+def shown_name(user: Any) -> str:
+    """The name others see: a deleted person's is never shown again."""
+    return user.username if user.deleted_at is None else DELETED_USER
+
+
+def _of(user_id: str) -> Expression:
+    return (Conversation.user1_id == user_id) | (Conversation.user2_id == user_id)
+
+
+def _blocks_around(user_id: str) -> tuple[set[str], set[str]]:
+    """(whom the person has blocked, who has blocked the person)"""
+    blocked = {block.blocked_id for block in Block.select().where(Block.blocker_id == user_id)}
+    blocking = {block.blocker_id for block in Block.select().where(Block.blocked_id == user_id)}
+    return blocked, blocking
+
+
+def list_conversations(user_id: str, limit: int, offset: int, cursor: str | None) -> ConversationPage:
+    """Runs in a reader. A cursor names the last line seen by its activity, so that it pages stably."""
+    total = Conversation.select().where(_of(user_id)).count()
+    query = (
+        Conversation.select(Conversation, Message.content.alias("last_message"))
+        .join(
+            Message,
+            JOIN.LEFT_OUTER,
+            on=(Message.conversation_id == Conversation.id) & (Message.seq == Conversation.last_seq),
+        )
+        .where(_of(user_id))
+        .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
+        .limit(limit + 1)
+    )
+    if cursor is None:
+        query = query.offset(offset)
+    else:
+        at, conversation_id = _parse_cursor(cursor)
+        earlier = (Conversation.last_message_at == at) & (Conversation.id < conversation_id)
+        query = query.where((Conversation.last_message_at < at) | earlier)
+    rows = list(query.objects())
+    page, has_more = rows[:limit], len(rows) > limit
+    partners = _partners(user_id, page)
+    _, blocking = _blocks_around(user_id)
+    return ConversationPage(
+        items=[_item(user_id, row, partners, blocking) for row in page],
+        total=total,
+        has_more=has_more,
+        next_cursor=f"{page[-1].last_message_at}:{page[-1].id}" if has_more else None,
+    )
+
+
+def _parse_cursor(cursor: str) -> tuple[int, str]:
+    at, separator, conversation_id = cursor.partition(":")
+    if not separator or not at.isascii() or not at.isdigit() or len(at) > 16 or len(conversation_id) > 64:
+        raise InvalidCursorError
+    return int(at), conversation_id
+
+
+def _partners(user_id: str, rows: list[Any]) -> dict[str, Any]:
+    ids = {row.user2_id if row.user1_id == user_id else row.user1_id for row in rows}
+    return {user.id: user for user in User.select().where(User.id.in_(ids))}
+
+
+def _item(user_id: str, row: Any, partners: dict[str, Any], blocking: set[str]) -> ConversationItem:
+    mine, theirs = ("user1", "user2") if row.user1_id == user_id else ("user2", "user1")
+    partner = partners[getattr(row, f"{theirs}_id")]
+    return ConversationItem(
+        conversation_id=row.id,
+        participant_id=partner.id,
+        participant_username=shown_name(partner),
+        hides_presence=partner.id in blocking,
+        last_message=row.last_message,
+        last_message_at=row.last_message_at if row.last_seq else None,
+        last_seq=row.last_seq,
+        unread_count=getattr(row, f"{mine}_unread"),
+        delivered_seq=max(getattr(row, f"{theirs}_delivered_seq"), getattr(row, f"{theirs}_read_seq")),
+        read_seq=getattr(row, f"{theirs}_read_seq"),
+        my_read_seq=getattr(row, f"{mine}_read_seq"),
+    )
+
+
+def list_acquaintances(user_id: str) -> list[Acquaintance]:
+    """Runs in a reader."""
+    blocked, _ = _blocks_around(user_id)
+    rows = list(Conversation.select().where(_of(user_id)).order_by(Conversation.last_message_at.desc()))
+    return [
+        Acquaintance(
+            conversation_id=row.id,
+            side=1 if row.user1_id == user_id else 2,
+            partner_id=(partner_id := row.user2_id if row.user1_id == user_id else row.user1_id),
+            delivered_seq=row.user1_delivered_seq if row.user1_id == user_id else row.user2_delivered_seq,
+            last_seq=row.last_seq,
+            shown_to=partner_id not in blocked,
+        )
+        for row in rows
+    ]
