@@ -1,7 +1,8 @@
 """The configuration's types: one frozen Struct per section of config.toml.
 
 Field names are the keys, defaults are the defaults; docs/configuration.md and config.example.toml are held
-to this file by tests.
+to this file by tests. What `configuration.load` returns is checked beyond these types: networks and origins
+are valid, and `auth.jwt_secret` is there and strong, wherever it came from.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from msgspec import Meta, Struct
 LogLevel = Literal["error", "warn", "info", "debug", "trace"]
 Registration = Literal["open", "invite", "closed"]
 
-Positive = Annotated[int, Meta(ge=1)]
-Seconds = Annotated[int, Meta(ge=1)]
+Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 24 * 3600)]
 
 
 class ServerSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -46,6 +47,13 @@ class AuthSection(Struct, frozen=True, forbid_unknown_fields=True):
     password_memory_kib: Annotated[int, Meta(ge=1024, le=1048576)] = 65536
     password_iterations: Annotated[int, Meta(ge=1, le=20)] = 3
 
+    def __repr__(self) -> str:
+        """Without the secret: a Config may end up in a log line or a traceback."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "jwt_secret"}
+        return (
+            f"AuthSection(jwt_secret=..., {', '.join(f'{name}={value!r}' for name, value in fields.items())})"
+        )
+
 
 class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):
     enabled: bool = True
@@ -64,11 +72,11 @@ class LimitsSection(Struct, frozen=True, forbid_unknown_fields=True):
     max_connections: Positive = 10_000
     max_connections_per_user: Positive = 20
     max_http_connections: Positive = 1_000
-    max_body_bytes: Annotated[int, Meta(ge=1024)] = 65536
-    max_frame_bytes: Annotated[int, Meta(ge=61440)] = 65536
+    max_body_bytes: Annotated[int, Meta(ge=1024, le=1_000_000_000)] = 65536
+    max_frame_bytes: Annotated[int, Meta(ge=61440, le=1_000_000_000)] = 65536
     request_timeout_seconds: Seconds = 10
     keepalive_seconds: Seconds = 75
-    outbound_queue_bytes: Annotated[int, Meta(ge=131072)] = 1_048_576
+    outbound_queue_bytes: Annotated[int, Meta(ge=131072, le=1_000_000_000)] = 1_048_576
     stalled_seconds: Seconds = 15
     unacknowledged_messages: Annotated[int, Meta(ge=1, le=10_000)] = 256
     search_ms: Positive = 250
