@@ -1,0 +1,63 @@
+"""What the project needs is justified, locked and pinned by hash."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+RUNTIME: list[str] = PROJECT["project"]["dependencies"]
+DEVELOPMENT: list[str] = PROJECT["project"]["optional-dependencies"]["dev"]
+BUILD: list[str] = PROJECT["build-system"]["requires"]
+
+
+def names(requirements: list[str]) -> set[str]:
+    return {re.split(r"[<>=!~; ]", requirement, maxsplit=1)[0].lower() for requirement in requirements}
+
+
+def pins(lock: str) -> dict[str, str]:
+    return dict(re.findall(r"^([a-z0-9-]+)==([^ ]+)", (ROOT / lock).read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("heading", "requirements"),
+    [
+        ("The service needs", RUNTIME),
+        ("Tests and checks need", DEVELOPMENT),
+        ("The build needs", BUILD),
+    ],
+)
+def test_every_direct_dependency_is_justified_in_one_line(heading: str, requirements: list[str]) -> None:
+    _, _, rest = (ROOT / "docs" / "dependencies.md").read_text().partition(f"\n## {heading}\n")
+    justified = re.findall(r"^- `([\w-]+)`: \S.*\.$", rest.partition("\n## ")[0], re.MULTILINE)
+    assert {name.lower() for name in justified} == names(requirements)
+    assert justified == sorted(justified, key=str.lower)
+
+
+@pytest.mark.parametrize(
+    ("lock", "requirements"),
+    [
+        ("requirements.lock", RUNTIME),
+        ("requirements-dev.lock", RUNTIME + DEVELOPMENT),
+        ("requirements-build.lock", BUILD),
+    ],
+)
+def test_every_direct_dependency_is_locked(lock: str, requirements: list[str]) -> None:
+    assert names(requirements) <= set(pins(lock)), "run `make lock`"
+
+
+def test_tests_run_with_the_versions_that_the_service_ships_with() -> None:
+    development = pins("requirements-dev.lock")
+    assert {name: development.get(name) for name in pins("requirements.lock")} == pins("requirements.lock")
+
+
+@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-build.lock"])
+def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text()
+    entries = re.split(r"\n(?=[a-z0-9-]+==)", text.partition("\n#    make lock\n")[2])
+    assert all("--hash=sha256:" in entry for entry in entries)
+    assert not re.search(r"://|^ *-|(^|\s)/\w", re.sub(r"--hash=\S+", "", text), re.MULTILINE)
