@@ -21,7 +21,7 @@ class Answer:
     body: bytes
 
     @property
-    def json(self) -> Any:
+    def json(self) -> Any:  # noqa: ANN401  as JSON is
         return json.loads(self.body)
 
     @property
@@ -29,7 +29,7 @@ class Answer:
         """The code of an error, "" of a success."""
         return str(self.json["error"]) if self.status >= 400 else ""
 
-    def succeeded(self) -> Any:
+    def succeeded(self) -> Any:  # noqa: ANN401  as JSON is
         """The JSON of an answer that must be a success; None where there is no body."""
         assert self.status < 400, f"{self.status}: {self.body.decode()}"
         return self.json if self.body else None
