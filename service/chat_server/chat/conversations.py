@@ -9,14 +9,21 @@ from typing import Any
 
 from peewee import JOIN, Expression
 
-from chat_server.chat.refusals import BlockedError, RecipientDeletedError, UserNotFoundError, WithOneselfError
+from chat_server.chat.refusals import (
+    BlockedError,
+    ConversationNotFoundError,
+    NotAParticipantError,
+    RecipientDeletedError,
+    UserNotFoundError,
+    WithOneselfError,
+)
 from chat_server.storage.models import Block, Conversation, Message, User
 from chat_server.storage.readers import Readers
 from chat_server.storage.writer import Writer
 
 DELETED_USER = "Deleted User"
 _ALPHABET = "abcdefghijkmnpqrstuvwxyz23456789"
-_MAX_ROUTES = 200_000
+_MAX_REMEMBERED = 200_000
 
 
 def new_id(prefix: str) -> str:
@@ -103,6 +110,7 @@ class Conversations:
         self._clock = clock
         self._started = started
         self._routes: dict[tuple[str, str], Route] = {}
+        self._people: dict[str, tuple[str, str]] = {}
 
     def start(self, caller_id: str, other_id: str) -> Started:
         """The conversation of the two, made where there was none.
@@ -128,10 +136,27 @@ class Conversations:
         route = self._routes.get((sender_id, recipient_id))
         if route is None:
             route = self._readers.run(find_route, sender_id, recipient_id)
-            if len(self._routes) >= _MAX_ROUTES:
+            if len(self._routes) >= _MAX_REMEMBERED:
                 self._routes.clear()
             self._routes[sender_id, recipient_id] = route
         return route
+
+    def people(self, conversation_id: str) -> tuple[str, str]:
+        """The two people's ids, by side. Raises ConversationNotFoundError."""
+        people = self._people.get(conversation_id)
+        if people is None:
+            people = self._readers.run(find_people, conversation_id)
+            if len(self._people) >= _MAX_REMEMBERED:
+                self._people.clear()
+            self._people[conversation_id] = people
+        return people
+
+    def side(self, conversation_id: str, user_id: str) -> int:
+        """1 or 2. Raises ConversationNotFoundError, NotAParticipantError."""
+        people = self.people(conversation_id)
+        if user_id not in people:
+            raise NotAParticipantError
+        return people.index(user_id) + 1
 
     def forget(self, one_id: str, other_id: str) -> None:
         """What was known of the two has changed."""
@@ -154,10 +179,16 @@ def start_conversation(caller_id: str, other_id: str, now: int) -> Started:
     if route.blocked:
         raise BlockedError
     first, second = sorted((caller_id, other_id))
-    made = Conversation.create(
-        id=new_id("conv"), user1_id=first, user2_id=second, created_at=now, last_message_at=now
-    )
+    made = Conversation.create(id=new_id("conv"), user1_id=first, user2_id=second, created_at=now, last_message_at=now)
     return Started(made.id, other_id, other.username, created=True)
+
+
+def find_people(conversation_id: str) -> tuple[str, str]:
+    """Runs in a reader. Raises ConversationNotFoundError."""
+    row = Conversation.get_or_none(Conversation.id == conversation_id)
+    if row is None:
+        raise ConversationNotFoundError
+    return row.user1_id, row.user2_id
 
 
 def find_route(sender_id: str, recipient_id: str) -> Route:

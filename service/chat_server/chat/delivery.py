@@ -52,7 +52,17 @@ class Watermark:
 class Outlet:
     """The delivery state of one socket. Begins closed: until `open`, every live message counts as behind."""
 
-    __slots__ = ("_awaited", "_behind", "_open", "_pinged", "_unproven", "_wants_ping", "_written", "proven", "sent")
+    __slots__ = (
+        "_awaited",
+        "_behind",
+        "_open",
+        "_pinged",
+        "_unproven",
+        "_wants_ping",
+        "_written",
+        "proven",
+        "sent",
+    )
 
     def __init__(self) -> None:
         self._open = False
@@ -135,6 +145,16 @@ class Outlet:
                     reach.received_seq, reach.message_id = earlier.received_seq, earlier.message_id
                 proved[conversation_id] = reach
         return proved
+
+    @property
+    def opened(self) -> bool:
+        """Whether live messages may be written at all."""
+        return self._open
+
+    @property
+    def awaiting(self) -> bool:
+        """Whether a delivery ping is under way."""
+        return self._awaited != 0
 
     def next_behind(self) -> tuple[str, Behind] | None:
         """The conversation whose backlog is to be pushed next; None when all have caught up."""

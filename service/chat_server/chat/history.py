@@ -87,7 +87,7 @@ class _View:
         return list(query.tuples())
 
 
-def read_history(  # noqa: PLR0913  the three ways to page are the contract's
+def read_history(
     user_id: str,
     conversation_id: str,
     *,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from chat_server.chat.conversations import Conversations, Route
 from chat_server.chat.refusals import (
     BlockedError,
@@ -13,9 +11,8 @@ from chat_server.chat.refusals import (
     RecipientDeletedError,
     RefusalError,
 )
-from chat_server.security.throttle import TokenBucket
-from chat_server.storage.commit import Conflicting, Draft, Stored
-from chat_server.storage.models import Message
+from chat_server.security.throttle import Rate, TokenBucket
+from chat_server.storage.commit import Conflicting, Draft, Stored, find_stored
 from chat_server.storage.readers import Readers
 from chat_server.storage.writer import Writer
 
@@ -25,16 +22,14 @@ MAX_CHARACTERS = 5000
 class Messages:
     """Takes messages from people. What is accepted is queued for the writer, and acknowledged with its batch."""
 
-    def __init__(
-        self, conversations: Conversations, readers: Readers, writer: Writer, *, new_bucket: Callable[[], TokenBucket]
-    ) -> None:
+    def __init__(self, conversations: Conversations, readers: Readers, writer: Writer, *, rate: Rate) -> None:
         self._conversations = conversations
         self._readers = readers
         self._writer = writer
-        self._new_bucket = new_bucket
+        self._rate = rate
         self._buckets: dict[str, TokenBucket] = {}
 
-    def send(  # noqa: PLR0913  a message has this many parts
+    def send(
         self,
         *,
         sender_id: str,
@@ -43,9 +38,9 @@ class Messages:
         content: str,
         limited: bool,
         now: int,
-        origin: Callable[[Route], object],
+        origin: object,
     ) -> Stored | None:
-        """Queues the message; its outcome comes with the writer's batch, carrying `origin(route)`.
+        """Queues the message; its outcome comes with the writer's batch, carrying `origin`.
 
         A message that is refused may still be one that was stored before: then that one is given back, to be
         acknowledged again, whatever has happened since. Raises a RefusalError otherwise.
@@ -59,18 +54,18 @@ class Messages:
         if not route.conversation_id:
             self._conversations.start(sender_id, recipient_id)
             route = self._conversations.route(sender_id, recipient_id)
-        self._writer.append(_draft(route, client_id, content, origin(route)))
+        self._writer.append(_draft(route, client_id, content, origin))
         return None
 
     def _limit(self, sender_id: str, now: int) -> RefusalError | None:
         bucket = self._buckets.get(sender_id)
         if bucket is None:
-            bucket = self._buckets[sender_id] = self._new_bucket()
+            bucket = self._buckets[sender_id] = TokenBucket(self._rate, now)
         retry_after_ms = bucket.take(now)
         return RateLimitedError(retry_after_ms) if retry_after_ms else None
 
     def _already_stored(self, draft: Draft, refusal: RefusalError) -> Stored:
-        known = self._readers.run(find_message, draft) if draft.conversation_id else None
+        known = self._readers.run(find_stored, draft) if draft.conversation_id else None
         if known is None:
             raise refusal
         if isinstance(known, Conflicting):
@@ -82,10 +77,6 @@ class Messages:
         for sender_id in [sender_id for sender_id, bucket in self._buckets.items() if bucket.is_full(now)]:
             del self._buckets[sender_id]
 
-    def forget_limits(self) -> None:
-        """The limits have changed: everybody begins anew."""
-        self._buckets.clear()
-
 
 def _obstacle(route: Route) -> RefusalError | None:
     if route.recipient_deleted:
@@ -96,14 +87,4 @@ def _obstacle(route: Route) -> RefusalError | None:
 
 
 def _draft(route: Route, client_id: str, content: str, origin: object) -> Draft:
-    return Draft(route.conversation_id, route.side, client_id, route.sender_id, content, origin)
-
-
-def find_message(draft: Draft) -> Stored | Conflicting | None:
-    """What is stored under the draft's id in its conversation. Runs in a reader."""
-    row = Message.get_or_none(Message.conversation_id == draft.conversation_id, Message.client_id == draft.client_id)
-    if row is None:
-        return None
-    if (row.sender_id, row.content) != (draft.sender_id, draft.content):
-        return Conflicting(draft)
-    return Stored(draft, row.seq, row.created_at, again=True)
+    return Draft(route.conversation_id, route.side, client_id, route.sender_id, route.recipient_id, content, origin)

@@ -14,6 +14,8 @@ from typing import Any
 import msgspec
 from msgspec import Struct
 
+from chat_server.storage.models import Message
+
 SIDES = (1, 2)
 
 
@@ -24,6 +26,7 @@ class Draft(Struct):
     side: int  # 1 or 2: which of the conversation's two people sent it
     client_id: str
     sender_id: str
+    recipient_id: str
     content: str
     origin: object
 
@@ -46,12 +49,14 @@ class Conflicting(Struct):
 class Mark(Struct):
     """A watermark to raise: the person on `side` has got, or has read, everything up to `seq`.
 
-    `message_id` is the client id of the message at `seq` where the caller knows it.
+    `received_seq` and `message_id` name the newest message of the *other* person's that it covers, as far as is
+    known: that one's sender is to be told.
     """
 
     conversation_id: str
     side: int
     seq: int
+    received_seq: int = 0
     message_id: str = ""
     origin: object = None
 
@@ -86,7 +91,6 @@ _INSERT = {
     + " ON CONFLICT (conversation_id, client_id) DO NOTHING"
     for rows in _CHUNKS
 }
-_FIND = "SELECT seq, sender_id, content, created_at FROM messages WHERE conversation_id = ? AND client_id = ?"
 _READ_SPAN = """
     SELECT (SELECT count(*) FROM messages
             WHERE conversation_id = :id AND seq > :after AND seq <= :upto
@@ -132,7 +136,7 @@ class GroupCommit:
         return [self._append_one(draft) for draft in drafts]
 
     def _append_one(self, draft: Draft) -> Stored | Conflicting:
-        known = find_stored(self._connection, draft)
+        known = find_stored(draft)
         if known is not None:
             return known
         stored = self._number(draft)
@@ -187,7 +191,7 @@ class GroupCommit:
             standing.read[own] = upto
             standing.unread[own] -= newly_read
             self._changed.add(standing.id)
-            raised.append(Mark(standing.id, mark.side, upto, message_id, mark.origin))
+            raised.append(Mark(standing.id, mark.side, upto, upto, message_id, mark.origin))
         return raised
 
     def save(self) -> None:
@@ -197,15 +201,14 @@ class GroupCommit:
             self._connection.execute(_SAVE, (msgspec.json.encode(changed).decode(),))
 
 
-def find_stored(connection: sqlite3.Connection, draft: Draft) -> Stored | Conflicting | None:
+def find_stored(draft: Draft) -> Stored | Conflicting | None:
     """What the conversation knows under the draft's id: the same message, another one, or nothing."""
-    found = connection.execute(_FIND, (draft.conversation_id, draft.client_id)).fetchone()
-    if found is None:
+    row = Message.get_or_none(Message.conversation_id == draft.conversation_id, Message.client_id == draft.client_id)
+    if row is None:
         return None
-    seq, sender_id, content, created_at = found
-    if (sender_id, content) != (draft.sender_id, draft.content):
+    if (row.sender_id, row.content) != (draft.sender_id, draft.content):
         return Conflicting(draft)
-    return Stored(draft, seq, created_at, again=True)
+    return Stored(draft, row.seq, row.created_at, again=True)
 
 
 def _row(stored: Stored) -> tuple[Any, ...]:

@@ -47,9 +47,7 @@ def prepare(path: Path, *, versions: Sequence[tuple[str, ...]] = VERSIONS) -> in
     try:
         return _prepare(path, versions)
     except (DatabaseError, sqlite3.DatabaseError) as error:
-        remedy = (
-            "check its owner and mode (chat-server, 0600), the disk, and restore a backup if it is damaged"
-        )
+        remedy = "check its owner and mode (chat-server, 0600), the disk, and restore a backup if it is damaged"
         raise DatabaseUnusableError(f"{path}: {error}: {remedy}") from error
     except OSError as error:
         raise DatabaseUnusableError(f"{path}: {error.strerror}: check the directory and its owner") from error
@@ -57,9 +55,7 @@ def prepare(path: Path, *, versions: Sequence[tuple[str, ...]] = VERSIONS) -> in
 
 def _prepare(path: Path, versions: Sequence[tuple[str, ...]]) -> int:
     if not path.parent.is_dir():
-        raise DatabaseUnusableError(
-            f"{path.parent}: no such directory: create it for the service's user, mode 0700"
-        )
+        raise DatabaseUnusableError(f"{path.parent}: no such directory: create it for the service's user, mode 0700")
     path.touch(mode=0o600, exist_ok=True)
     database = connect(path)
     try:
@@ -82,9 +78,7 @@ def _prepare(path: Path, versions: Sequence[tuple[str, ...]]) -> int:
 def _version(database: SqliteDatabase, path: Path) -> int:
     version = int(database.pragma("user_version"))
     if version == 0 and database.get_tables():
-        raise DatabaseUnusableError(
-            f"{path}: a database, but not chat-server's: name another in [database] path"
-        )
+        raise DatabaseUnusableError(f"{path}: a database, but not chat-server's: name another in [database] path")
     if version and int(database.pragma("application_id")) not in {0, APPLICATION_ID}:
         raise DatabaseUnusableError(f"{path}: a database of another program: name another in [database] path")
     return version

@@ -13,7 +13,7 @@ import sqlite3
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec, TypeVar, cast
 
 import gevent
 from gevent.event import AsyncResult, Event
@@ -56,13 +56,11 @@ class Batch:
 
 
 class Writer:
-    """Owns the one connection that writes. `committed` is called on the hub after each batch, durable or failed."""
+    """Owns the one connection that writes."""
 
-    def __init__(
-        self, database: SqliteDatabase, *, committed: Callable[[Batch], None], clock: Callable[[], int]
-    ) -> None:
+    def __init__(self, database: SqliteDatabase, *, clock: Callable[[], int]) -> None:
         self._database = database
-        self._committed = committed
+        self._committed: Callable[[Batch], None] = lambda _batch: None
         self._clock = clock
         self._thread = ThreadPool(1)
         self._drafts: list[Draft] = []
@@ -81,7 +79,9 @@ class Writer:
         """How many messages wait for the batch after the one under way."""
         return len(self._drafts)
 
-    def start(self) -> None:
+    def start(self, committed: Callable[[Batch], None]) -> None:
+        """Begins to write. `committed` is called on the hub after each batch, durable or failed."""
+        self._committed = committed
         self._loop = gevent.spawn(self._run)
 
     def stop(self) -> None:
@@ -117,7 +117,8 @@ class Writer:
         operation = Operation(run=lambda: function(*args, **kwargs), result=AsyncResult())
         self._operations.append(operation)
         self._wake.set()
-        return operation.result.get()  # type: ignore[no-any-return]
+        value: Any = operation.result.get()
+        return cast(T, value)
 
     def _run(self) -> None:
         while not self._stopping or self._queued():
@@ -181,9 +182,7 @@ class Writer:
             self._recover(error)
         batch.seconds = time.monotonic() - started
 
-    def _transact(
-        self, batch: Batch, append: Callable[[GroupCommit, list[Draft]], list[Stored | Conflicting]]
-    ) -> None:
+    def _transact(self, batch: Batch, append: Callable[[GroupCommit, list[Draft]], list[Stored | Conflicting]]) -> None:
         with self._database.atomic("IMMEDIATE"):
             marks = batch.delivered, batch.read
             touched = {draft.conversation_id for draft in batch.drafts}
@@ -227,3 +226,5 @@ def _keep_highest(marks: dict[tuple[str, int], Mark], mark: Mark) -> None:
     known = marks.get(key)
     if known is None or known.seq < mark.seq:
         marks[key] = mark
+        if known is not None and mark.received_seq < known.received_seq:
+            mark.received_seq, mark.message_id = known.received_seq, known.message_id

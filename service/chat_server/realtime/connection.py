@@ -1,0 +1,256 @@
+"""One person's socket: reads their frames, does what they ask, tells them what they are to know."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import gevent
+from gevent.event import Event
+from websockets.frames import Opcode
+
+from chat_server.chat.conversations import Acquaintance
+from chat_server.chat.refusals import BlockedError, RateLimitedError, RefusalError
+from chat_server.chat.sessions import Caller, UnauthorizedError
+from chat_server.realtime import frames
+from chat_server.realtime.courier import Courier
+from chat_server.realtime.frames import (
+    AuthFrame,
+    HeartbeatFrame,
+    InboundFrame,
+    InvalidFrameError,
+    MessageFrame,
+    ReadFrame,
+    TypingFrame,
+)
+from chat_server.realtime.refusals import explain
+from chat_server.realtime.websocket import WebSocket, text_frame
+from chat_server.security.throttle import TokenBucket, Violations
+from chat_server.storage.commit import Mark, Stored
+
+if TYPE_CHECKING:
+    from chat_server.realtime.parts import Parts
+
+READY_CONVERSATIONS = 200
+FRAMES_PER_TURN = 32
+
+
+@dataclass(slots=True)
+class Sending:
+    """A message's way back to who sent it; `received_at` is monotonic, in seconds."""
+
+    connection: Connection
+    received_at: float
+
+
+class Connection:
+    """A socket whose person is known. `run` lasts as long as it does."""
+
+    __slots__ = (
+        "_bucket",
+        "_held",
+        "_parts",
+        "_room",
+        "_unacknowledged",
+        "_violations",
+        "courier",
+        "expires_at",
+        "limited",
+        "session_id",
+        "socket",
+        "user_id",
+        "username",
+    )
+
+    def __init__(self, parts: Parts, socket: WebSocket, caller: Caller, *, limited: bool) -> None:
+        self._parts = parts
+        self.socket = socket
+        self.courier = Courier(parts, socket, caller.user_id)
+        self.user_id = caller.user_id
+        self.username = caller.username
+        self.session_id = caller.session_id
+        self.expires_at = caller.expires_at
+        """When its token expires, in milliseconds."""
+        self.limited = limited
+        """Whether limits of rate apply to it."""
+        self._held: list[bytes] | None = []  # what is told before `ready`, which must come first
+        self._unacknowledged = 0
+        self._room: Event | None = None
+        self._bucket: TokenBucket | None = None
+        self._violations: Violations | None = None
+
+    def run(self, acquaintances: list[Acquaintance], early: bytes) -> None:
+        """From `ready` to the end of the connection. `early`: bytes that came right behind the upgrade."""
+        self._welcome(acquaintances)
+        self.courier.open(acquaintances)
+        for handled, (opcode, payload) in enumerate(self.socket.receive(early), start=1):
+            if opcode is Opcode.TEXT:
+                self._take(payload)
+            elif opcode is Opcode.PONG:
+                self.courier.pong(payload)
+            elif self._too_fast():
+                self.close(1008, "too many pings")
+            if handled % FRAMES_PER_TURN == 0:
+                gevent.sleep(0)  # a socket that always has data would keep the hub from all others
+
+    def _welcome(self, acquaintances: list[Acquaintance]) -> None:
+        now = self._parts.clock()
+        newest = acquaintances[:READY_CONVERSATIONS]
+        ready = frames.ReadyData(
+            user_id=self.user_id,
+            username=self.username,
+            server_time=now,
+            heartbeat_seconds=self._parts.config.websocket.heartbeat_seconds,
+            conversations=[frames.ReadyConversation(one.conversation_id, one.last_seq) for one in newest],
+            has_more=len(acquaintances) > READY_CONVERSATIONS,
+        )
+        self.socket.write(text_frame(frames.encode("ready", ready, now=now)))
+        held, self._held = self._held or [], None
+        self.tell(held)
+
+    def close(self, code: int, reason: str) -> None:
+        """Begins the closing handshake; `run` returns when it is done."""
+        self.socket.close(code, reason)
+        self.released()
+
+    def released(self) -> None:
+        """Whoever waits for this socket goes on: there is news, or it is over."""
+        if self._room is not None:
+            self._room.set()
+        self.courier.wake()
+
+    # What it tells
+
+    def tell(self, told: Iterable[bytes]) -> None:
+        """Writes serialized frames, at once or right after `ready`."""
+        for frame in told:
+            self.tell_later(frame)
+        self.socket.flush()
+
+    def tell_later(self, frame: bytes) -> None:
+        """Queues a serialized frame until the next flush."""
+        if self._held is None:
+            self.socket.write(frame)
+        elif len(self._held) < 1000:
+            self._held.append(frame)
+
+    def _answer(self, kind: str, data: frames.Data, frame_id: str) -> None:
+        self.tell_later(text_frame(frames.encode(kind, data, now=self._parts.clock(), frame_id=frame_id)))
+
+    def refuse(self, frame_id: str, code: str, message: str, details: dict[str, int] | None = None) -> None:
+        """An error frame; the connection stays."""
+        self._parts.metrics.errors.labels(code).inc()
+        self._answer("error", frames.ErrorData(code, message, details or {}), frame_id)
+
+    def acknowledge(self, stored: Stored) -> None:
+        """The sender's `sent`; the caller flushes."""
+        draft = stored.draft
+        data = frames.SentData(draft.client_id, draft.conversation_id, stored.seq, stored.created_at)
+        self._answer("ack", data, draft.client_id)
+
+    def settled(self) -> None:
+        """One message less is on its way to disk."""
+        self._unacknowledged -= 1
+        if self._room is not None:
+            self._room.set()
+
+    # What it reads
+
+    def _take(self, payload: bytes) -> None:
+        frame_id = ""
+        try:
+            frame = frames.parse(payload)
+            frame_id = frame.id
+            self._obey(frame)
+        except InvalidFrameError as error:
+            self.refuse(error.frame_id, error.code, str(error))
+            if self._too_fast():
+                self.close(1008, "too many bad frames")
+        except UnauthorizedError:
+            self.refuse(frame_id, "UNAUTHORIZED", "The token is not valid: sign in again.")
+        except RefusalError as refusal:
+            self.refuse(frame_id, *explain(refusal))
+            if isinstance(refusal, RateLimitedError):
+                self._note_violation(refusal.retry_after_ms)
+
+    def _obey(self, frame: InboundFrame) -> None:
+        if isinstance(frame, MessageFrame):
+            self._send(frame)
+            return
+        if self._too_fast():
+            raise RateLimitedError(1000)
+        match frame:
+            case ReadFrame():
+                self._read(frame)
+            case TypingFrame():
+                self._type(frame)
+            case HeartbeatFrame():
+                self._answer("heartbeat", frames.HeartbeatData(self._parts.clock()), frame.id)
+            case AuthFrame():
+                self._sign_in_again(frame)
+
+    def _send(self, frame: MessageFrame) -> None:
+        while self._unacknowledged >= self._parts.config.limits.unacknowledged_messages and self.socket.is_open:
+            self._wait_for_room()
+        known = self._parts.messages.send(
+            sender_id=self.user_id,
+            recipient_id=frame.data.recipient_id,
+            client_id=frame.id,
+            content=frame.data.content,
+            limited=self.limited,
+            now=self._parts.clock(),
+            origin=Sending(self, time.monotonic()),
+        )
+        if known is None:
+            self._unacknowledged += 1
+        else:
+            self.acknowledge(known)
+
+    def _wait_for_room(self) -> None:
+        """A client that sends faster than the disk takes is read no further until messages are acknowledged."""
+        self._room = Event()
+        self.socket.flush()
+        self._room.wait()
+        self._room = None
+
+    def _read(self, frame: ReadFrame) -> None:
+        if frame.data.up_to_seq < 1:
+            raise InvalidFrameError("INVALID_MESSAGE", "upToSeq: 1 or more", frame.id)
+        side = self._parts.conversations.side(frame.data.conversation_id, self.user_id)
+        self._parts.writer.raise_read(Mark(frame.data.conversation_id, side, frame.data.up_to_seq, origin=self))
+
+    def _type(self, frame: TypingFrame) -> None:
+        route = self._parts.conversations.route(self.user_id, frame.data.recipient_id)
+        if route.blocked:
+            raise BlockedError
+        if route.conversation_id:
+            push = frames.TypingPush(self.user_id, self.username, frame.data.is_typing)
+            told = text_frame(frames.encode("typing", push, now=self._parts.clock()))
+            for connection in self._parts.hub.sockets(frame.data.recipient_id):
+                connection.tell([told])
+
+    def _sign_in_again(self, frame: AuthFrame) -> None:
+        caller = self._parts.sessions.verify(frame.data.token)
+        if caller.user_id != self.user_id:
+            raise UnauthorizedError
+        self.session_id, self.expires_at = caller.session_id, caller.expires_at
+        self._answer("auth", frames.AuthenticatedData(caller.expires_at), frame.id)
+
+    # How fast it may go
+
+    def _too_fast(self) -> bool:
+        """Takes one from the bucket of frames that are no messages, which has no acknowledgement to slow it."""
+        if not self.limited:
+            return False
+        now = self._parts.clock()
+        if self._bucket is None:
+            self._bucket = TokenBucket(self._parts.frame_rate, now)
+        return self._bucket.take(now) > 0
+
+    def _note_violation(self, retry_after_ms: int) -> None:
+        if self._violations is None:
+            self._violations = Violations()
+        if self._violations.refused(self._parts.clock(), retry_after_ms=retry_after_ms):
+            self.close(1008, "rate limit")

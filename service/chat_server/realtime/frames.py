@@ -1,0 +1,194 @@
+"""The frames of the protocol as types: parsing is validation (contract, section 3)."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+FRAME_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
+
+
+class InvalidFrameError(Exception):
+    """A frame that can't be taken: `code` for programs, the message for people, `frame_id` where it had one."""
+
+    def __init__(self, code: str, message: str, frame_id: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.frame_id = frame_id
+
+
+class _Inbound(Struct, tag_field="type", rename="camel", frozen=True):
+    id: str = ""
+
+
+class MessageData(Struct, rename="camel", frozen=True):
+    recipient_id: str
+    content: str
+
+
+class MessageFrame(_Inbound, tag="message", kw_only=True, frozen=True):
+    id: str
+    data: MessageData
+
+
+class ReadData(Struct, rename="camel", frozen=True):
+    conversation_id: str
+    up_to_seq: int
+
+
+class ReadFrame(_Inbound, tag="read", kw_only=True, frozen=True):
+    data: ReadData
+
+
+class TypingData(Struct, rename="camel", frozen=True):
+    recipient_id: str
+    is_typing: bool
+
+
+class TypingFrame(_Inbound, tag="typing", kw_only=True, frozen=True):
+    data: TypingData
+
+
+class HeartbeatFrame(_Inbound, tag="heartbeat", frozen=True):
+    pass
+
+
+class AuthData(Struct, rename="camel", frozen=True):
+    token: str
+
+
+class AuthFrame(_Inbound, tag="auth", kw_only=True, frozen=True):
+    data: AuthData
+
+
+InboundFrame = MessageFrame | ReadFrame | TypingFrame | HeartbeatFrame | AuthFrame
+
+_decoder = msgspec.json.Decoder(InboundFrame)
+
+
+class _Identified(Struct):
+    id: str = ""
+
+
+_id_decoder = msgspec.json.Decoder(_Identified)
+
+
+def parse(payload: bytes) -> InboundFrame:
+    """The frame a client sent. Raises InvalidFrameError with INVALID_JSON or INVALID_MESSAGE."""
+    try:
+        frame: InboundFrame = _decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        raise InvalidFrameError("INVALID_MESSAGE", str(error), _id_of(payload)) from error
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise InvalidFrameError("INVALID_JSON", str(error)) from error
+    if frame.id and FRAME_ID.fullmatch(frame.id) is None:
+        raise InvalidFrameError("INVALID_MESSAGE", "id: 1 to 64 of A-Z a-z 0-9 . _ : -", frame.id[:64])
+    if not frame.id and isinstance(frame, MessageFrame):
+        raise InvalidFrameError("INVALID_MESSAGE", "a message needs an id of its sender's choice")
+    return frame
+
+
+def _id_of(payload: bytes) -> str:
+    try:
+        return _id_decoder.decode(payload).id[:64]
+    except (msgspec.DecodeError, RecursionError):
+        return ""
+
+
+class SentData(Struct, rename="camel"):
+    message_id: str
+    conversation_id: str
+    seq: int
+    server_timestamp: int
+    status: Literal["sent"] = "sent"
+
+
+class ReachedData(Struct, rename="camel"):
+    status: Literal["delivered", "read"]
+    message_id: str
+    conversation_id: str
+    up_to_seq: int
+
+
+class PushData(Struct, rename="camel"):
+    sender_id: str
+    sender_username: str
+    recipient_id: str
+    content: str
+    conversation_id: str
+    seq: int
+    status: str
+
+
+class ReadyConversation(Struct, rename="camel"):
+    conversation_id: str
+    last_seq: int
+
+
+class ReadyData(Struct, rename="camel"):
+    user_id: str
+    username: str
+    server_time: int
+    heartbeat_seconds: int
+    conversations: list[ReadyConversation]
+    has_more: bool
+
+
+class PresenceData(Struct, rename="camel"):
+    user_id: str
+    username: str
+    is_online: bool
+    last_seen_at: int | None
+
+
+class TypingPush(Struct, rename="camel"):
+    sender_id: str
+    sender_username: str
+    is_typing: bool
+
+
+class HeartbeatData(Struct, rename="camel"):
+    server_time: int
+
+
+class AuthenticatedData(Struct, rename="camel"):
+    expires_at: int
+
+
+class ErrorData(Struct, rename="camel"):
+    code: str
+    message: str
+    details: dict[str, int]
+
+
+Data = (
+    SentData
+    | ReachedData
+    | PushData
+    | ReadyData
+    | PresenceData
+    | TypingPush
+    | HeartbeatData
+    | AuthenticatedData
+    | ErrorData
+)
+
+
+class _Outbound(Struct):
+    id: str
+    type: str
+    timestamp: int
+    data: Data
+
+
+_encode = msgspec.json.Encoder().encode
+_numbers = itertools.count(1)
+
+
+def encode(kind: str, data: Data, *, now: int, frame_id: str = "") -> bytes:
+    """A frame of ours as JSON. One that answers nothing gets an id of the server's own."""
+    return _encode(_Outbound(frame_id or f"srv-{next(_numbers)}", kind, now, data))
