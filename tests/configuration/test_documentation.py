@@ -47,9 +47,7 @@ def test_the_reference_has_exactly_the_sections_that_exist() -> None:
 @pytest.mark.parametrize("section", SECTIONS)
 def test_the_reference_has_every_key_with_its_range_and_default(section: str) -> None:
     defaults = msgspec.json.decode(msgspec.json.encode(getattr(Config(), section)))
-    assert documented(section) == {
-        key: (takes(field), defaults[key]) for key, field in SECTIONS[section].items()
-    }
+    assert documented(section) == {key: (takes(field), defaults[key]) for key, field in SECTIONS[section].items()}
 
 
 def test_the_example_has_every_key_with_its_default() -> None:
@@ -67,6 +65,4 @@ def test_the_example_loads_once_it_has_a_secret(tmp_path: Path) -> None:
     copy = tmp_path / "config.toml"
     copy.write_text(EXAMPLE.read_text().replace('jwt_secret = ""', f'jwt_secret = "{secret}"'))
     config = load(copy, environ={})
-    assert config == msgspec.structs.replace(
-        Config(), auth=msgspec.structs.replace(Config().auth, jwt_secret=secret)
-    )
+    assert config == msgspec.structs.replace(Config(), auth=msgspec.structs.replace(Config().auth, jwt_secret=secret))

@@ -48,9 +48,7 @@ def test_a_secret_is_all_that_must_be_given(loaded: Callable[..., Config]) -> No
 
 
 def test_values_of_the_file_replace_defaults(loaded: Callable[..., Config]) -> None:
-    config = loaded(
-        AUTH + '[server]\nport = 81\ntrusted_proxies = ["10.0.0.0/8"]\n[rate_limit]\nenabled = false\n'
-    )
+    config = loaded(AUTH + '[server]\nport = 81\ntrusted_proxies = ["10.0.0.0/8"]\n[rate_limit]\nenabled = false\n')
     assert (config.server.port, config.server.trusted_proxies) == (81, ("10.0.0.0/8",))
     assert config.rate_limit.enabled is False
 
@@ -192,9 +190,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     file.touch(mode=0)
     with (
         unprivileged(),
-        pytest.raises(
-            ConfigurationError, match="cannot be read: Permission denied; let the server's user read it"
-        ),
+        pytest.raises(ConfigurationError, match="cannot be read: Permission denied; let the server's user read it"),
     ):
         load(file, {})
 
@@ -216,9 +212,7 @@ class TestEnvironment:
         assert config.database.path == "/srv/chat.db"
 
     @pytest.mark.parametrize("text", ["10.0.0.0/8, ::1", '["10.0.0.0/8", "::1"]', "10.0.0.0/8,::1,"])
-    def test_a_list_is_written_with_commas_or_as_in_toml(
-        self, loaded: Callable[..., Config], text: str
-    ) -> None:
+    def test_a_list_is_written_with_commas_or_as_in_toml(self, loaded: Callable[..., Config], text: str) -> None:
         config = loaded(AUTH, CHAT_SERVER_SERVER__TRUSTED_PROXIES=text)
         assert config.server.trusted_proxies == ("10.0.0.0/8", "::1")
 

@@ -57,12 +57,10 @@ def test_random_secrets_are_accepted(generate: Callable[[], str]) -> None:
         ("Zq7bPp1zYc" * 4, "is too regular to be random"),
         ("Zq7bPp1zYc" * 4 + "Zq7", "is too regular to be random"),
         ("abcdefghijklmnopqrstuvwxyz0123456789", "is too regular to be random"),
-        ("01100111010110101011010010110101", "is too regular to be random"),
+        ("q8Xq88XXqq8XqX8q8XXq8qXq8XqqX88XqX", "is too regular to be random"),
     ],
 )
-def test_secrets_that_people_guess_are_refused_with_the_remedy(
-    tmp_path: Path, secret: str, problem: str
-) -> None:
+def test_secrets_that_people_guess_are_refused_with_the_remedy(tmp_path: Path, secret: str, problem: str) -> None:
     file = configured(tmp_path, f'jwt_secret = "{secret}"')
     assert refusal(file) == f"{file}: [auth] jwt_secret {problem}; {REMEDY}"
 
@@ -104,19 +102,17 @@ class TestSecretFile:
 
     def test_a_missing_file_is_named(self, tmp_path: Path) -> None:
         said = refusal(configured(tmp_path, f'jwt_secret_file = "{tmp_path}/absent"'))
-        assert (
-            f"jwt_secret_file names {tmp_path}/absent, which cannot be read: No such file or directory"
-            in said
-        )
+        assert f"jwt_secret_file names {tmp_path}/absent, which cannot be read: No such file or directory" in said
+
+    def test_a_name_with_a_line_break_leaves_one_line(self, tmp_path: Path) -> None:
+        assert "names one two, which cannot be read" in refusal(configured(tmp_path, 'jwt_secret_file = "one\\ntwo"'))
 
     def test_a_file_that_is_no_text_is_named(self, tmp_path: Path, secret_file: Path) -> None:
         secret_file.write_bytes(b"\xff" * 32)
         said = refusal(configured(tmp_path, f'jwt_secret_file = "{secret_file}"'))
         assert f"names {secret_file}, which is not text; {REMEDY}" in said
 
-    @pytest.mark.parametrize(
-        ("content", "problem"), [("", "is missing"), ("change-me", "is a well-known value")]
-    )
+    @pytest.mark.parametrize(("content", "problem"), [("", "is missing"), ("change-me", "is a well-known value")])
     def test_a_weak_secret_in_it_is_refused(
         self, tmp_path: Path, secret_file: Path, content: str, problem: str
     ) -> None:
