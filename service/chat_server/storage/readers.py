@@ -7,7 +7,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, TypeVar, cast
 
 from gevent.threadpool import ThreadPool
 from peewee import SqliteDatabase
@@ -43,8 +43,17 @@ class Readers:
 
     def run(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The query's result. It runs on a reader's thread with the models bound to a read-only connection."""
-        result: T = self._pool.apply(self._read, (query, args, kwargs))
-        return result
+        outcome = self._pool.apply(self._attempt, (query, args, kwargs))
+        if isinstance(outcome, Exception):
+            raise outcome
+        return cast("T", outcome)
+
+    def _attempt(self, query: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T | Exception:
+        """Runs in a reader's thread. What is raised is returned: gevent would print it, and a refusal is no fault."""
+        try:
+            return self._read(query, args, kwargs)
+        except Exception as error:  # noqa: BLE001  it is raised again where the query was asked for
+            return error
 
     def _read(self, query: Callable[..., T], args: tuple[object, ...], kwargs: dict[str, object]) -> T:
         if not getattr(self._local, "ready", False):
