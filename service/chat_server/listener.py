@@ -1,0 +1,53 @@
+"""The socket the server listens on: bound by us, or passed by systemd."""
+
+from __future__ import annotations
+
+import errno
+import os
+from collections.abc import Sequence
+
+from gevent import socket
+
+BACKLOG = 1024
+SEND_BUFFER_BYTES = 256 * 1024
+
+
+class CannotListenError(Exception):
+    """The address can't be listened on. The message is one line that says what to do."""
+
+
+def listen(host: str, port: int, passed: Sequence[int] = ()) -> socket.socket:
+    """A listening TCP socket: the first of the `passed` descriptors (socket activation), or a new one.
+
+    Raises CannotListenError.
+    """
+    listener = socket.socket(fileno=passed[0]) if passed else _bind(host, port)
+    # Accepted sockets inherit these. Without TCP_NODELAY a small frame waits for the client's delayed ACK.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)  # of two that bound the same port, only one may listen
+    except OSError as error:
+        listener.close()
+        raise CannotListenError(_explain(error, host, port)) from error
+    return listener
+
+
+def _explain(error: OSError, host: str, port: int) -> str:
+    where = f"[server] host = {host!r}, port = {port}"
+    if error.errno == errno.EADDRINUSE:
+        return f"{where}: another process listens there: find it with `ss -ltnp sport = :{port}`, or change the port"
+    if error.errno == errno.EACCES:
+        return f"{where}: not permitted: ports under 1024 need a proxy in front, or socket activation"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{where}: this machine has no such address: use 0.0.0.0 for all, or one that `ip address` shows"
+    return f"{where}: {os.strerror(error.errno or 0)}: check host and port"
