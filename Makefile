@@ -22,8 +22,10 @@ run: $(VENV)/.runtime .run/config.toml
 	echo "chat-server: http://localhost:$$port - stop it with Ctrl-C; configuration and database are in .run/"
 	@exec $(BIN)/chat-server --config .run/config.toml
 
-# Each part of `make test` is a target of its own; later parts (web, package, host) join this list.
-test: lint test-unit
+# Each part of `make test` is a target of its own; later parts (web, package, host) join this list. All of them run,
+# even if one fails, so that one run says all that is wrong.
+test:
+	@$(MAKE) --no-print-directory --keep-going lint test-unit
 
 lint: $(VENV)/.development
 	$(BIN)/ruff check

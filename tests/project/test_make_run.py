@@ -29,11 +29,12 @@ def checkout(tmp_path: Path) -> Path:
 
 @contextmanager
 def make_run(checkout: Path, port: int) -> Iterator[subprocess.Popen[str]]:
-    """`make run` in a session of its own, as in a terminal of its own."""
+    """`make run` in a session of its own, as in a terminal of its own, and no part of `make test`."""
+    environ = {name: value for name, value in os.environ.items() if name not in {"MAKEFLAGS", "MAKELEVEL", "MFLAGS"}}
     terminal = subprocess.Popen(
         ["make", "run", f"VENV={sys.prefix}", "-o", f"{sys.prefix}/.runtime"],
         cwd=checkout,
-        env={**os.environ, "CHAT_SERVER_SERVER__PORT": str(port)},
+        env={**environ, "CHAT_SERVER_SERVER__PORT": str(port)},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
