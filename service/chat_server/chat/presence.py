@@ -56,6 +56,10 @@ class Presence:
         left, self._left = self._left, {}
         return left
 
+    def give_back_departures(self, departures: dict[str, int]) -> None:
+        """They could not be saved: they are taken again the next time."""
+        self._left = departures | self._left
+
 
 def save_last_seen(departures: dict[str, int]) -> None:
     """Runs in the writer."""
