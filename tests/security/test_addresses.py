@@ -102,9 +102,7 @@ def test_what_is_no_network_is_refused_by_name(entry: str) -> None:
 
 
 def test_an_ipv6_client_cannot_multiply_within_its_own_network() -> None:
-    assert (
-        address_group("2001:db8:1:2:aaaa::1") == address_group("2001:db8:1:2:bbbb::2") == "2001:db8:1:2::/64"
-    )
+    assert address_group("2001:db8:1:2:aaaa::1") == address_group("2001:db8:1:2:bbbb::2") == "2001:db8:1:2::/64"
     assert address_group("2001:db8:1:3::1") != address_group("2001:db8:1:2::1")
 
 

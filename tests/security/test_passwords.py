@@ -90,9 +90,7 @@ def test_only_a_digest_with_other_parameters_needs_a_rehash(passwords: Passwords
     assert passwords.needs_rehash(PasswordHasher(1, 2048).hash("Correct1 horse"))
 
 
-def test_a_wrong_password_leaves_no_trace_on_stderr(
-    passwords: Passwords, capfd: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_password_leaves_no_trace_on_stderr(passwords: Passwords, capfd: pytest.CaptureFixture[str]) -> None:
     passwords.verify(passwords.hash("Correct1 horse"), "wrong")
     assert capfd.readouterr().err == ""
 

@@ -174,9 +174,7 @@ def test_garbage_is_invalid_and_nothing_worse(text: str) -> None:
 
 
 @given(st.binary(max_size=64), st.binary(max_size=64), st.binary(max_size=64))
-def test_three_segments_of_garbage_are_invalid_and_nothing_worse(
-    one: bytes, two: bytes, three: bytes
-) -> None:
+def test_three_segments_of_garbage_are_invalid_and_nothing_worse(one: bytes, two: bytes, three: bytes) -> None:
     with pytest.raises(TokenInvalid):
         tokens.verify(b".".join(map(segment, (one, two, three))).decode(), now=NOW)
 

@@ -31,7 +31,7 @@ class Rate:
 class TokenBucket:
     """A bucket of `rate.burst` tokens that fills at `rate.per_minute`, and is full when it is made.
 
-    The level is kept in 1/60,000 of a token, of which `per_minute` accrue each millisecond: integers are exact.
+    The level is kept in 1/60,000 of a token: `per_minute` of those accrue each millisecond, exactly.
     """
 
     __slots__ = ("_level", "_rate", "_settled_at")
