@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import signal
@@ -18,10 +19,17 @@ from chat_server import __version__, systemd
 from chat_server.chat.accounts import Accounts
 from chat_server.chat.blocks import Blocks
 from chat_server.chat.conversations import Conversations
+from chat_server.chat.logins import Logins
 from chat_server.chat.messages import Messages
-from chat_server.chat.presence import Presence, save_last_seen
+from chat_server.chat.presence import Presence
 from chat_server.chat.sessions import Sessions
 from chat_server.config import Config
+from chat_server.configuration import ConfigurationError
+from chat_server.housekeeping import Housekeeping
+from chat_server.http.app import Parts as HttpParts
+from chat_server.http.app import build
+from chat_server.http.handler import HttpServer
+from chat_server.http.limit import RequestLimit
 from chat_server.listener import CannotListenError, listen
 from chat_server.observability import logs
 from chat_server.observability.metrics import Metrics
@@ -32,11 +40,12 @@ from chat_server.realtime.liveness import Liveness
 from chat_server.realtime.parts import Parts
 from chat_server.realtime.release import Release
 from chat_server.realtime.tally import MessageTally
+from chat_server.security.lockout import Lockout
 from chat_server.security.passwords import Passwords
 from chat_server.security.throttle import Rate
 from chat_server.security.tokens import Tokens
 from chat_server.storage.database import connect, prepare
-from chat_server.storage.errors import DatabaseUnusableError
+from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 from chat_server.storage.lock import ServerLock
 from chat_server.storage.readers import Readers
 from chat_server.storage.writer import Batch, Writer
@@ -69,7 +78,7 @@ def serve(load: Callable[[], Config], *, log_level: str | None) -> int:
     try:
         lock.acquire()
         found = prepare(Path(config.database.path))
-        listener = listen(config.server.host, config.server.port, systemd.listen_sockets(os.environ))
+        listener = listen(config.server.host, config.server.port, systemd.passed_sockets())
     except DatabaseUnusableError as error:
         log.error("cannot start", {"cause": str(error)})
         return EXIT_DATABASE
@@ -90,11 +99,10 @@ class Server:
     """Every part, put together; `run` is its life."""
 
     def __init__(self, config: Config, listener: socket.socket) -> None:
-        self.config = config
-        self.metrics = Metrics()
+        database_path = Path(config.database.path)
+        self.metrics = Metrics(version=__version__)
         self.hub = Hub()
-        self.presence = Presence()
-        self.database = connect(Path(config.database.path), busy_timeout_seconds=config.database.busy_timeout_seconds)
+        self.database = connect(database_path, busy_timeout_seconds=config.database.busy_timeout_seconds)
         self.readers = Readers(
             self.database,
             threads=config.database.readers,
@@ -108,3 +116,169 @@ class Server:
             memory_kib=config.auth.password_memory_kib,
             iterations=config.auth.password_iterations,
         )
+        self.sessions = Sessions(
+            self.readers,
+            self.writer,
+            Tokens(config.auth.jwt_secret, expiry_seconds=config.auth.token_expiry_seconds),
+            idle_seconds=config.auth.session_idle_seconds,
+            clock=clock,
+            ended=self.hub.close_sessions,
+        )
+        self.conversations = Conversations(
+            self.readers, self.writer, clock=clock, started=lambda one, other: self.announcer.introduced(one, other)
+        )
+        self.message_rate = Rate(per_minute=1, burst=1)
+        self.parts = Parts(
+            config=config,
+            clock=clock,
+            hub=self.hub,
+            presence=Presence(),
+            sessions=self.sessions,
+            conversations=self.conversations,
+            messages=Messages(self.conversations, self.readers, self.writer, rate=self.message_rate),
+            readers=self.readers,
+            writer=self.writer,
+            metrics=self.metrics,
+            tally=MessageTally(),
+            frame_rate=Rate(per_minute=1, burst=1),
+        )
+        self.announcer = Announcer(self.parts)
+        self.liveness = Liveness(self.parts)
+        self.gateway = Gateway(self.parts, self.liveness, self.announcer)
+        self.release = Release(self.parts)
+        self.lockout = Lockout(config.rate_limit)
+        self.accounts = Accounts(
+            self.readers,
+            self.writer,
+            self.passwords,
+            self.sessions,
+            Logins(self.readers, self.writer, self.passwords, self.lockout, clock=clock),
+            registration=config.auth.registration,
+            clock=clock,
+            deleted=lambda _user_id: self.conversations.forget_all(),
+        )
+        self.request_limit = RequestLimit(config, clock=clock)
+        self.http = HttpServer(
+            listener, build(self.http_parts(config)), self.gateway, limit=self.request_limit, limits=config.limits
+        )
+        self.add_gauges(config)
+        self.retune(config)
+
+    def http_parts(self, config: Config) -> HttpParts:
+        """What the REST side works with."""
+        return HttpParts(
+            config=config,
+            clock=clock,
+            started_at=clock(),
+            accounts=self.accounts,
+            sessions=self.sessions,
+            blocks=Blocks(self.readers, self.writer, clock=clock, changed=self.block_changed),
+            conversations=self.conversations,
+            presence=self.parts.presence,
+            readers=self.readers,
+            writer=self.writer,
+            limit=self.request_limit,
+            sockets=self.hub.__len__,
+            messages_per_second=lambda: self.parts.tally.per_second,
+            metrics=self.metrics.render,
+        )
+
+    def add_gauges(self, config: Config) -> None:
+        """The figures that are read when somebody looks at the metrics."""
+        gauge = self.metrics.gauge
+        gauge("websockets", "Open WebSockets.", self.hub.__len__)
+        gauge("users_online", "People with a WebSocket open.", self.parts.presence.__len__)
+        gauge("writer_queue", "Messages that wait for the next group commit.", lambda: self.writer.depth)
+        gauge("reader_queue", "Reads under way or waiting for a thread.", lambda: self.readers.waiting)
+        gauge("outbound_queue_bytes", "Bytes that wait for clients to take them.", self.hub.queued)
+        gauge("passwords_running", "Passwords that are being hashed.", lambda: self.passwords.running)
+        gauge("passwords_waiting", "Passwords that wait to be hashed.", lambda: self.passwords.waiting)
+        self.metrics.watch_files(Path(config.database.path), Path(config.backup.directory))
+
+    def block_changed(self, blocker_id: str, blocked_id: str) -> None:
+        """Somebody has blocked or unblocked somebody."""
+        self.conversations.forget(blocker_id, blocked_id)
+        self.announcer.relations_changed([blocker_id])
+
+    def run(self, load: Callable[[], Config], output: logs.LogHandle) -> None:
+        """Serves until SIGTERM or SIGINT; SIGHUP reloads what can change while it runs."""
+        signals: Queue[int] = Queue()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            gevent.signal_handler(number, signals.put, number)
+        self.start()
+        while signals.get() == signal.SIGHUP:
+            self.reload(load, output)
+        self.stop()
+
+    def start(self) -> None:
+        sys.setswitchinterval(SWITCH_SECONDS)
+        self.writer.start(self.committed)
+        self.http.start()
+        gevent.spawn(self.liveness.run)
+        gevent.spawn(Housekeeping(self.parts).run)
+        gevent.spawn(self.feed_watchdog)
+        systemd.notify("READY=1")
+
+    def committed(self, batch: Batch) -> None:
+        """After each batch of the writer, on the hub."""
+        self.release(batch)
+        if batch.changed_outside:
+            gevent.spawn(self.recheck)
+
+    def recheck(self) -> None:
+        """Another process (the command line, an admin's SQL) wrote to the database: nothing remembered may be true."""
+        self.conversations.forget_all()
+        self.sessions.forget_all()
+        open_sessions = {connection.session_id for connection in self.hub}
+        self.hub.close_sessions(open_sessions - self.sessions.still_living(open_sessions))
+
+    def feed_watchdog(self) -> None:
+        """Tells systemd that the hub still turns; stuck for longer than the watchdog waits, it is restarted."""
+        seconds = systemd.watchdog_seconds()
+        while seconds:
+            systemd.notify("WATCHDOG=1")
+            gevent.sleep(seconds)
+
+    def reload(self, load: Callable[[], Config], output: logs.LogHandle) -> None:
+        """Takes the log level and the limits from the configuration as it is now; a bad one changes nothing."""
+        try:
+            config = load()
+        except ConfigurationError as error:
+            log.error("configuration not reloaded", {"cause": str(error)})
+            return
+        output.set_level(config.server.log_level)
+        self.retune(config)
+        log.info("configuration reloaded")
+
+    def retune(self, config: Config) -> None:
+        """Applies all that may change while the server runs."""
+        limits = config.rate_limit
+        self.parts.config = config
+        self.message_rate.retune(per_minute=limits.messages_per_minute, burst=limits.burst)
+        self.lockout.retune(limits)
+        self.request_limit.retune(limits)
+        self.accounts.registration = config.auth.registration
+        self.parts.frame_rate.retune(per_minute=limits.frames_per_minute, burst=limits.frames_per_minute // 6)
+
+    def stop(self) -> None:
+        """Nothing new comes in; what was accepted is stored and answered; then the sockets, then the database."""
+        log.info("stopping", {"sockets": len(self.hub)})
+        systemd.notify("STOPPING=1")
+        self.gateway.stopping = True
+        self.http.stop_accepting()
+        self.settle_writes()
+        for closed, connection in enumerate(list(self.hub), start=1):
+            connection.close(1001, "server stopping")
+            if closed % CLOSES_PER_TURN == 0:
+                gevent.sleep(0)
+        self.hub.wait_until_empty(DRAIN_SECONDS)
+        self.http.stop(DRAIN_SECONDS)
+        self.passwords.close()
+        self.readers.close()
+        self.writer.stop()
+        log.info("stopped")
+
+    def settle_writes(self) -> None:
+        """Waits until all that is queued is on disk, and its senders know."""
+        with contextlib.suppress(StorageUnavailableError):
+            self.writer.write(lambda: None)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from typing import TYPE_CHECKING
 
+from gevent.event import Event
+
 if TYPE_CHECKING:
     from chat_server.realtime.connection import Connection
 
@@ -15,6 +17,7 @@ class Hub:
     def __init__(self) -> None:
         self._by_user: dict[str, list[Connection]] = {}
         self._count = 0
+        self._empty = Event()
 
     def __len__(self) -> int:
         return self._count
@@ -26,10 +29,13 @@ class Hub:
     def add(self, connection: Connection) -> None:
         self._by_user.setdefault(connection.user_id, []).append(connection)
         self._count += 1
+        self._empty.clear()
 
     def remove(self, connection: Connection) -> bool:
         """True when it was the person's last one."""
         self._count -= 1
+        if self._count == 0:
+            self._empty.set()
         connections = self._by_user[connection.user_id]
         connections.remove(connection)
         if connections:
@@ -40,6 +46,15 @@ class Hub:
     def sockets(self, user_id: str) -> Collection[Connection]:
         """The person's open sockets."""
         return self._by_user.get(user_id, ())
+
+    def queued(self) -> int:
+        """Bytes that wait for clients to take them, in all."""
+        return sum(connection.socket.queued for connection in self)
+
+    def wait_until_empty(self, seconds: float) -> None:
+        """Until every socket is gone, but no longer than this."""
+        if self._count:
+            self._empty.wait(seconds)
 
     def close_sessions(self, session_ids: Collection[str]) -> None:
         """Closes the sockets that were opened, or last signed in again, under sessions that have ended."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Literal
 
 from chat_server.chat.refusals import IdConflictError
@@ -105,9 +106,19 @@ class Release:
 
     def _measure(self, batch: Batch) -> None:
         metrics, now = self._parts.metrics, time.monotonic()
-        metrics.observe_commit(batch.seconds, len(batch.drafts), failed=batch.failure is not None)
+        metrics.committed(batch.seconds, len(batch.drafts), durable=batch.failure is None)
         for draft in batch.drafts:
             metrics.ack_seconds.observe(now - _sending(draft).received_at)
+        for result, count in Counter(map(_result, batch.outcomes)).items():
+            metrics.messages.labels(result).inc(count)
+        if batch.failure is not None:
+            metrics.messages.labels("failed").inc(len(batch.drafts))
+
+
+def _result(outcome: Stored | Conflicting) -> str:
+    if isinstance(outcome, Conflicting):
+        return "conflicting"
+    return "repeated" if outcome.again else "stored"
 
 
 def _sending(draft: Draft) -> Sending:

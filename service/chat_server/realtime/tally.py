@@ -11,17 +11,20 @@ BUSIEST = 3
 
 
 class MessageTally:
-    """Counts messages between two `report`s."""
+    """Counts messages between two `report`s, which come once a second."""
 
     def __init__(self) -> None:
         self._by_sender: Counter[str] = Counter()
+        self.per_second = 0
+        """Messages in the last second that was reported."""
 
     def add(self, username: str) -> None:
         self._by_sender[username] += 1
 
     def report(self) -> None:
         """Logs what was sent since the last report, if anything was."""
-        if self._by_sender:
+        self.per_second = self._by_sender.total()
+        if self.per_second:
             busiest = ",".join(f"{name}:{count}" for name, count in self._by_sender.most_common(BUSIEST))
-            log.info("message sent", {"count": self._by_sender.total(), "busiest": busiest})
+            log.info("message sent", {"count": self.per_second, "busiest": busiest})
             self._by_sender.clear()
