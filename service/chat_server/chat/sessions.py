@@ -44,10 +44,14 @@ class SessionNotFoundError(RefusalError):
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """Where somebody signs in from: the client's address and what it calls itself."""
+    """Where somebody signs in from: the client's address, and what it calls itself.
+
+    `limited`: whether limits of rate apply to the address.
+    """
 
     address: str
     agent: str
+    limited: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +117,7 @@ class Sessions:
         self._readers = readers
         self._writer = writer
         self._tokens = tokens
-        self._idle_ms = idle_seconds * 1000
+        self.idle_ms = idle_seconds * 1000
         self._clock = clock
         self._ended = ended
         self._living: OrderedDict[str, _Living] = OrderedDict()
@@ -152,7 +156,7 @@ class Sessions:
             claims, expired = late.claims, True
         except TokenInvalid as fault:
             raise UnauthorizedError(str(fault)) from fault
-        token_id = self._writer.write(rotate, claims, expired=expired, idle_ms=self._idle_ms, now=now)
+        token_id = self._writer.write(rotate, claims, expired=expired, idle_ms=self.idle_ms, now=now)
         if token_id is None:
             log.warning(
                 "token reused, its session ends",
@@ -166,14 +170,12 @@ class Sessions:
 
     def issue(self, *, user_id: str, session_id: str, token_id: str) -> Issued:
         """A token for a session that was opened or rotated under this token id."""
-        token = self._tokens.issue(
-            user_id=user_id, session_id=session_id, token_id=token_id, now=self._clock()
-        )
+        token = self._tokens.issue(user_id=user_id, session_id=session_id, token_id=token_id, now=self._clock())
         return Issued(token, self._tokens.expiry_seconds)
 
     def devices(self, user_id: str) -> list[SessionItem]:
         """Where the person is signed in, the last used first."""
-        return self._readers.run(list_sessions, user_id, since=self._clock() - self._idle_ms)
+        return self._readers.run(list_sessions, user_id, since=self._clock() - self.idle_ms)
 
     def end(self, user_id: str, session_id: str) -> None:
         """Signs one device out. Raises SessionNotFoundError when it isn't the person's."""
@@ -232,10 +234,10 @@ class Sessions:
         return living
 
     def _idle(self, last_used_at: int, now: int) -> bool:
-        return now - last_used_at >= self._idle_ms
+        return now - last_used_at >= self.idle_ms
 
     def _note_use(self, session_id: str, living: _Living, now: int) -> None:
-        if now - living.last_used_at < min(USE_SAVED_EVERY_MS, self._idle_ms // 2):
+        if now - living.last_used_at < min(USE_SAVED_EVERY_MS, self.idle_ms // 2):
             return
         living.last_used_at = now
         self._uses[session_id] = now
@@ -362,3 +364,8 @@ def save_uses(uses: Mapping[str, int]) -> None:
     """When each session was last used (ms since the epoch); a session that has ended stays ended."""
     for session_id, used_at in uses.items():
         Session.update(last_used_at=used_at).where(Session.id == session_id).execute()
+
+
+def prune_sessions(last_used_before: int) -> None:
+    """Deletes the sessions that have been idle for too long to be alive."""
+    Session.delete().where(Session.last_used_at < last_used_before).execute()

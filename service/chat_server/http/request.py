@@ -1,0 +1,36 @@
+"""A request as our code sees it: Falcon's, with who calls and from where."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from typing import Any
+
+import falcon
+
+from chat_server.chat.sessions import Caller, Device
+
+
+class Request(falcon.Request):
+    """`caller` is set where the call needs a token, by authentication.py; `address` and `limited` by limit.py."""
+
+    __slots__ = ("address", "caller", "limited", "request_id", "started")
+
+    def __init__(self, env: dict[str, Any], options: falcon.RequestOptions | None = None) -> None:
+        super().__init__(env, options)
+        self.request_id = secrets.token_hex(8)
+        self.started = time.monotonic()
+        self.address = ""
+        self.limited = True
+        self.caller: Caller | None = None
+
+    @property
+    def device(self) -> Device:
+        """Where the client is, and what it calls itself."""
+        return Device(self.address, self.user_agent or "", limited=self.limited)
+
+    @property
+    def bearer(self) -> str:
+        """The token of the Authorization header (RFC 6750, section 2.1); empty when there is none."""
+        scheme, _, token = (self.auth or "").partition(" ")
+        return token.strip() if scheme.lower() == "bearer" else ""
