@@ -5,8 +5,8 @@ All of them are answered in one shape: {"error", "message", "details"?, "timesta
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from http import HTTPStatus
 
 import falcon
@@ -152,6 +152,8 @@ REFUSALS: dict[type[Exception], Refusal] = {
     falcon.HTTPBadRequest: Refusal(400, "BAD_REQUEST", "This is not a valid HTTP request."),
 }
 
+JSON = {"Content-Type": "application/json"}
+
 # Of what was not foreseen a stranger learns nothing; the log has it, under the request's id.
 UNFORESEEN = Refusal(500, "SERVER_ERROR", "Something went wrong here. The admin finds it in the log.")
 
@@ -180,7 +182,7 @@ class ErrorAnswer:
 
     status: int
     body: bytes
-    headers: dict[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str]
 
     @property
     def status_line(self) -> str:
@@ -195,7 +197,7 @@ def refusal_of(kind: type[Exception]) -> Refusal:
 def answer(error: Exception, *, now: int) -> ErrorAnswer:
     """An exception as its answer; `now` in ms since the epoch."""
     refusal = refusal_of(type(error))
-    headers = dict(_headers(error))
+    headers = {**JSON, **dict(_headers(error))}
     details: dict[str, int] = {}
     wait = _wait_seconds(error)
     if wait is not None:
@@ -218,7 +220,6 @@ def _wait_seconds(error: Exception) -> int | None:
 
 
 def _headers(error: Exception) -> Iterator[tuple[str, str]]:
-    yield "Content-Type", "application/json"
     match error:
         case UnauthorizedError():
             yield "WWW-Authenticate", "Bearer"

@@ -20,6 +20,8 @@ HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
 
 class Journal:
     """Counts each request, and logs it at debug. Never its query, which may hold a token."""
@@ -34,9 +36,9 @@ class Journal:
     def process_response(self, req: Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
         seconds = time.monotonic() - req.started
         status = resp.status_code
-        # Labels must be few: what no route knows is one label, however many addresses are tried.
+        # Labels must be few, whatever strangers send.
         route = req.uri_template or "none"
-        method = req.method if req.uri_template else "none"
+        method = req.method if req.method in METHODS else "none"
         self._metrics.http_requests.labels(method, route, str(status)).inc()
         self._metrics.http_seconds.labels(route).observe(seconds)
         log.debug(
