@@ -116,9 +116,7 @@ class Accounts:
         # All this is checked again when the account is made; here, so that who is refused costs no hash.
         self._readers.run(check_sign_up, username, invite_code, now=self._clock())
         digest = self._passwords.hash(password)
-        user_id, opened = self._writer.write(
-            sign_up, username, digest, invite_code, device, idle_ms=self._sessions.idle_ms, now=self._clock()
-        )
+        user_id, opened = self._writer.write(sign_up, username, digest, invite_code, device, now=self._clock())
         log.info("signed up", {"username": username, "user": user_id, "address": device.address})
         return SignedIn(user_id, username, self._issue(user_id, opened))
 
@@ -131,7 +129,7 @@ class Accounts:
         if known.deleted:
             raise AccountDeletedError
         digest = self._passwords.hash(password) if self._passwords.needs_rehash(known.digest) else known.digest
-        opened = self._writer.write(enter, known, digest, device, idle_ms=self._sessions.idle_ms, now=self._clock())
+        opened = self._writer.write(enter, known, digest, device, now=self._clock())
         self._sessions.announce_end(opened.displaced)
         log.info("logged in", {"username": known.username, "user": known.user_id, "address": device.address})
         return SignedIn(known.user_id, known.username, self._issue(known.user_id, opened))
@@ -191,9 +189,7 @@ def check_sign_up(username: str, invite_code: str, *, now: int) -> None:
         raise UsernameTakenError
 
 
-def sign_up(
-    username: str, digest: str, invite_code: str, device: Device, *, idle_ms: int, now: int
-) -> tuple[str, Opened]:
+def sign_up(username: str, digest: str, invite_code: str, device: Device, *, now: int) -> tuple[str, Opened]:
     """A new account, by an invite where a code is given, and its first session: the user's id, the session.
 
     Raises UsernameTakenError, InvalidInviteError.
@@ -201,7 +197,7 @@ def sign_up(
     user_id = create_account(username, digest, now=now)
     if invite_code:
         consume_invite(invite_code, user_id=user_id, now=now)
-    return user_id, open_session(user_id, device, idle_ms=idle_ms, now=now)
+    return user_id, open_session(user_id, device, now=now)
 
 
 def create_account(username: str, digest: str, *, now: int) -> str:
@@ -213,7 +209,7 @@ def create_account(username: str, digest: str, *, now: int) -> str:
     return user_id
 
 
-def enter(known: Credentials, digest: str, device: Device, *, idle_ms: int, now: int) -> Opened:
+def enter(known: Credentials, digest: str, device: Device, *, now: int) -> Opened:
     """A new session for who has proved these credentials, whose digest may be replaced by a newer one.
 
     Raises InvalidCredentialsError when they were changed meanwhile.
@@ -221,7 +217,7 @@ def enter(known: Credentials, digest: str, device: Device, *, idle_ms: int, now:
     unchanged = (User.id == known.user_id) & (User.password_hash == known.digest) & User.deleted_at.is_null()
     if not User.update(password_hash=digest).where(unchanged).execute():
         raise InvalidCredentialsError
-    return open_session(known.user_id, device, idle_ms=idle_ms, now=now)
+    return open_session(known.user_id, device, now=now)
 
 
 def set_password(user_id: str, digest: str, *, but_session: str = "") -> list[str]:

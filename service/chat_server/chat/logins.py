@@ -25,9 +25,11 @@ from chat_server.storage.writer import Writer
 
 log = logging.getLogger("chat_server.accounts")
 
+KEPT_MS = 30 * 24 * 3600 * 1000
+
 USERNAME = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
 KEPT_MS = 30 * 24 * 3600 * 1000
-_SWEPT_AT_ONCE = 16
+_PRUNED_AT_ONCE = 5_000
 
 
 class InvalidCredentialsError(RefusalError):
@@ -111,9 +113,13 @@ def find_credentials(username: str) -> Credentials | None:
 
 
 def record_attempt(username: str, address: str, *, succeeded: bool, now: int) -> None:
-    """Writes an attempt down, and sweeps a few of the oldest away where they are a month old."""
+    """Writes an attempt down."""
     AuthLog.create(username=username, address=address, succeeded=int(succeeded), created_at=now)
-    oldest = AuthLog.select(AuthLog.id).order_by(AuthLog.id).limit(_SWEPT_AT_ONCE)
+
+
+def prune_auth_logs(now: int) -> None:
+    """Forgets attempts of more than a month ago, some at a time: it runs in the writer, before messages."""
+    oldest = AuthLog.select(AuthLog.id).order_by(AuthLog.id).limit(_PRUNED_AT_ONCE)
     AuthLog.delete().where(AuthLog.id.in_(oldest), AuthLog.created_at < now - KEPT_MS).execute()
 
 
@@ -149,3 +155,8 @@ def _failed(which: Expression, since: int, bound: int) -> Failed:
 def _loggable(username: str) -> str:
     """The name for rows and log lines; what can't be anybody's name is not repeated there."""
     return username if USERNAME.fullmatch(username) else "(invalid)"
+
+
+def prune_auth_logs(now: int) -> None:
+    """Deletes attempts that no lockout counts any more and no admin is likely to look for."""
+    AuthLog.delete().where(AuthLog.created_at < now - KEPT_MS).execute()

@@ -117,7 +117,7 @@ class Sessions:
         self._readers = readers
         self._writer = writer
         self._tokens = tokens
-        self.idle_ms = idle_seconds * 1000
+        self._idle_ms = idle_seconds * 1000
         self._clock = clock
         self._ended = ended
         self._living: OrderedDict[str, _Living] = OrderedDict()
@@ -156,7 +156,7 @@ class Sessions:
             claims, expired = late.claims, True
         except TokenInvalid as fault:
             raise UnauthorizedError(str(fault)) from fault
-        token_id = self._writer.write(rotate, claims, expired=expired, idle_ms=self.idle_ms, now=now)
+        token_id = self._writer.write(rotate, claims, expired=expired, idle_ms=self._idle_ms, now=now)
         if token_id is None:
             log.warning(
                 "token reused, its session ends",
@@ -175,7 +175,7 @@ class Sessions:
 
     def devices(self, user_id: str) -> list[SessionItem]:
         """Where the person is signed in, the last used first."""
-        return self._readers.run(list_sessions, user_id, since=self._clock() - self.idle_ms)
+        return self._readers.run(list_sessions, user_id, since=self._clock() - self._idle_ms)
 
     def end(self, user_id: str, session_id: str) -> None:
         """Signs one device out. Raises SessionNotFoundError when it isn't the person's."""
@@ -234,10 +234,10 @@ class Sessions:
         return living
 
     def _idle(self, last_used_at: int, now: int) -> bool:
-        return now - last_used_at >= self.idle_ms
+        return now - last_used_at >= self._idle_ms
 
     def _note_use(self, session_id: str, living: _Living, now: int) -> None:
-        if now - living.last_used_at < min(USE_SAVED_EVERY_MS, self.idle_ms // 2):
+        if now - living.last_used_at < min(USE_SAVED_EVERY_MS, self._idle_ms // 2):
             return
         living.last_used_at = now
         self._uses[session_id] = now
@@ -248,13 +248,8 @@ class Sessions:
 # The rules.
 
 
-def open_session(user_id: str, device: Device, *, now: int, idle_ms: int) -> Opened:
-    """A new session for a person who has proved who they are.
-
-    Everybody's idle sessions are deleted; so are the person's least used ones over the limit, which may be
-    in use, and are named as `displaced`.
-    """
-    Session.delete().where(Session.last_used_at <= now - idle_ms).execute()
+def open_session(user_id: str, device: Device, *, now: int) -> Opened:
+    """A new session for a person who has proved who they are; the least used of too many make room for it."""
     mine = Session.select(Session.id).where(Session.user_id == user_id).order_by(Session.last_used_at.desc())
     displaced = [row.id for row in mine.offset(MAX_SESSIONS_PER_USER - 1).limit(MAX_SESSIONS_PER_USER)]
     Session.delete().where(Session.id.in_(displaced)).execute()
@@ -348,6 +343,11 @@ def end_sessions(user_id: str, *, but: str = "") -> list[str]:
     session_ids = [row.id for row in Session.select(Session.id).where(doomed)]
     Session.delete().where(doomed).execute()
     return session_ids
+
+
+def prune_sessions(before: int) -> None:
+    """Deletes the sessions last used before this time (ms since the epoch): they have been idle for too long."""
+    Session.delete().where(Session.last_used_at <= before).execute()
 
 
 def existing(session_ids: Collection[str]) -> set[str]:
