@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from pathlib import Path
 
 import gevent
@@ -23,7 +23,7 @@ from chat_server.chat.logins import Logins
 from chat_server.chat.messages import Messages
 from chat_server.chat.presence import Presence
 from chat_server.chat.sessions import Sessions
-from chat_server.config import Config
+from chat_server.config import Config, LogLevel
 from chat_server.configuration import ConfigurationError
 from chat_server.housekeeping import Housekeeping
 from chat_server.http.app import Parts as HttpParts
@@ -40,13 +40,13 @@ from chat_server.realtime.liveness import Liveness
 from chat_server.realtime.parts import Parts
 from chat_server.realtime.release import Release
 from chat_server.realtime.tally import MessageTally
-from chat_server.security.lockout import Lockout
 from chat_server.security.passwords import Passwords
 from chat_server.security.throttle import Rate
 from chat_server.security.tokens import Tokens
 from chat_server.storage.database import connect, prepare
 from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 from chat_server.storage.lock import ServerLock
+from chat_server.storage.migrations import VERSIONS
 from chat_server.storage.readers import Readers
 from chat_server.storage.writer import Batch, Writer
 
@@ -67,7 +67,7 @@ CLOSES_PER_TURN = 100
 DRAIN_SECONDS = 5.0
 
 
-def serve(load: Callable[[], Config], *, log_level: str | None) -> int:
+def serve(load: Callable[[], Config], *, log_level: LogLevel | None) -> int:
     """Runs the server until SIGTERM or SIGINT; gives the exit code. `load` reads the configuration, again on SIGHUP.
 
     Raises ConfigurationError before anything is touched.
@@ -80,15 +80,15 @@ def serve(load: Callable[[], Config], *, log_level: str | None) -> int:
         found = prepare(Path(config.database.path))
         listener = listen(config.server.host, config.server.port, systemd.passed_sockets())
     except DatabaseUnusableError as error:
-        log.error("cannot start", {"cause": str(error)})
+        log.error("cannot start", {"cause": str(error)})  # noqa: TRY400  the line says it all
         return EXIT_DATABASE
     except CannotListenError as error:
-        log.error("cannot start", {"cause": str(error)})
+        log.error("cannot start", {"cause": str(error)})  # noqa: TRY400  the line says it all
         return EXIT_LISTEN
     else:
-        log.info("starting", {"version": __version__, "database": config.database.path, "schema_before": found})
-        server = Server(config, listener)
-        server.run(load, output)
+        if found < len(VERSIONS):
+            log.info("database prepared", {"schema_before": found, "schema": len(VERSIONS)})
+        Server(config, listener).run(load, output)
         return os.EX_OK
     finally:
         lock.release()
@@ -124,9 +124,7 @@ class Server:
             clock=clock,
             ended=self.hub.close_sessions,
         )
-        self.conversations = Conversations(
-            self.readers, self.writer, clock=clock, started=lambda one, other: self.announcer.introduced(one, other)
-        )
+        self.conversations = Conversations(self.readers, self.writer, clock=clock, started=self.introduce)
         self.message_rate = Rate(per_minute=1, burst=1)
         self.parts = Parts(
             config=config,
@@ -146,20 +144,32 @@ class Server:
         self.liveness = Liveness(self.parts)
         self.gateway = Gateway(self.parts, self.liveness, self.announcer)
         self.release = Release(self.parts)
-        self.lockout = Lockout(config.rate_limit)
+        self.logins = Logins(
+            self.readers,
+            self.writer,
+            self.passwords,
+            limits=config.rate_limit,
+            metrics=self.metrics,
+            clock=clock,
+        )
         self.accounts = Accounts(
             self.readers,
             self.writer,
             self.passwords,
             self.sessions,
-            Logins(self.readers, self.writer, self.passwords, self.lockout, clock=clock),
+            self.logins,
             registration=config.auth.registration,
             clock=clock,
             deleted=lambda _user_id: self.conversations.forget_all(),
         )
-        self.request_limit = RequestLimit(config, clock=clock)
+        self.request_limit = RequestLimit(config, metrics=self.metrics, clock=clock)
         self.http = HttpServer(
-            listener, build(self.http_parts(config)), self.gateway, limit=self.request_limit, limits=config.limits
+            listener,
+            build(self.http_parts(config)),
+            self.gateway,
+            limit=self.request_limit,
+            limits=config.limits,
+            clock=clock,
         )
         self.add_gauges(config)
         self.retune(config)
@@ -180,7 +190,7 @@ class Server:
             limit=self.request_limit,
             sockets=self.hub.__len__,
             messages_per_second=lambda: self.parts.tally.per_second,
-            metrics=self.metrics.render,
+            metrics=self.metrics,
         )
 
     def add_gauges(self, config: Config) -> None:
@@ -194,6 +204,10 @@ class Server:
         gauge("passwords_running", "Passwords that are being hashed.", lambda: self.passwords.running)
         gauge("passwords_waiting", "Passwords that wait to be hashed.", lambda: self.passwords.waiting)
         self.metrics.watch_files(Path(config.database.path), Path(config.backup.directory))
+
+    def introduce(self, one_id: str, other_id: str) -> None:
+        """Two people have a conversation from now on."""
+        self.announcer.introduced(one_id, other_id)
 
     def block_changed(self, blocker_id: str, blocked_id: str) -> None:
         """Somebody has blocked or unblocked somebody."""
@@ -217,6 +231,8 @@ class Server:
         gevent.spawn(self.liveness.run)
         gevent.spawn(Housekeeping(self.parts).run)
         gevent.spawn(self.feed_watchdog)
+        host, port = self.http.socket.getsockname()[:2]
+        log.info("serving", {"version": __version__, "host": host, "port": port, "database": self.database.database})
         systemd.notify("READY=1")
 
     def committed(self, batch: Batch) -> None:
@@ -244,7 +260,7 @@ class Server:
         try:
             config = load()
         except ConfigurationError as error:
-            log.error("configuration not reloaded", {"cause": str(error)})
+            log.error("configuration not reloaded", {"cause": str(error)})  # noqa: TRY400
             return
         output.set_level(config.server.log_level)
         self.retune(config)
@@ -255,8 +271,9 @@ class Server:
         limits = config.rate_limit
         self.parts.config = config
         self.message_rate.retune(per_minute=limits.messages_per_minute, burst=limits.burst)
-        self.lockout.retune(limits)
+        self.logins.retune(limits)
         self.request_limit.retune(limits)
+        self.http.limits = config.limits
         self.accounts.registration = config.auth.registration
         self.parts.frame_rate.retune(per_minute=limits.frames_per_minute, burst=limits.frames_per_minute // 6)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from peewee import JOIN, Expression
+from peewee import Expression
 
 from chat_server.chat.refusals import (
     BlockedError,
@@ -54,7 +53,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True)
 class ConversationItem:
-    """A line of a person's conversation list. `delivered_seq` and `read_seq` are the other's, `my_read_seq` one's own."""
+    """A line of a person's list. `delivered_seq` and `read_seq` are the other's, `my_read_seq` is one's own."""
 
     conversation_id: str
     participant_id: str
@@ -110,6 +109,7 @@ class Conversations:
         self._clock = clock
         self._started = started
         self._routes: dict[tuple[str, str], Route] = {}
+        self._forgotten = 0
         self._people: dict[str, tuple[str, str]] = {}
 
     def start(self, caller_id: str, other_id: str) -> Started:
@@ -118,8 +118,8 @@ class Conversations:
         Raises WithOneselfError, UserNotFoundError, RecipientDeletedError, BlockedError.
         """
         started = self._writer.write(start_conversation, caller_id, other_id, self._clock())
+        self.forget(caller_id, other_id)
         if started.created:
-            self.forget(caller_id, other_id)
             self._started(caller_id, other_id)
         return started
 
@@ -135,10 +135,12 @@ class Conversations:
         """From memory where it is known. Raises UserNotFoundError, WithOneselfError."""
         route = self._routes.get((sender_id, recipient_id))
         if route is None:
+            forgotten = self._forgotten
             route = self._readers.run(find_route, sender_id, recipient_id)
             if len(self._routes) >= _MAX_REMEMBERED:
                 self._routes.clear()
-            self._routes[sender_id, recipient_id] = route
+            if forgotten == self._forgotten:  # otherwise what was read may be what has changed since
+                self._routes[sender_id, recipient_id] = route
         return route
 
     def people(self, conversation_id: str) -> tuple[str, str]:
@@ -160,11 +162,13 @@ class Conversations:
 
     def forget(self, one_id: str, other_id: str) -> None:
         """What was known of the two has changed."""
+        self._forgotten += 1
         self._routes.pop((one_id, other_id), None)
         self._routes.pop((other_id, one_id), None)
 
     def forget_all(self) -> None:
         """Anything may have changed: an account was deleted, or another process wrote to the database."""
+        self._forgotten += 1
         self._routes.clear()
 
 
@@ -198,15 +202,10 @@ def find_route(sender_id: str, recipient_id: str) -> Route:
     recipient = User.get_or_none(User.id == recipient_id)
     if recipient is None:
         raise UserNotFoundError
-    first, second = sorted((sender_id, recipient_id))
+    pair = first, second = sorted((sender_id, recipient_id))
     conversation = Conversation.get_or_none(Conversation.user1_id == first, Conversation.user2_id == second)
-    blockers = {
-        block.blocker_id
-        for block in Block.select().where(
-            ((Block.blocker_id == sender_id) & (Block.blocked_id == recipient_id))
-            | ((Block.blocker_id == recipient_id) & (Block.blocked_id == sender_id))
-        )
-    }
+    blocks = Block.select().where(Block.blocker_id.in_(pair), Block.blocked_id.in_(pair))
+    blockers = {block.blocker_id for block in blocks}
     return Route(
         sender_id=sender_id,
         recipient_id=recipient_id,
@@ -218,7 +217,7 @@ def find_route(sender_id: str, recipient_id: str) -> Route:
     )
 
 
-def shown_name(user: Any) -> str:
+def shown_name(user: User) -> str:
     """The name others see: a deleted person's is never shown again."""
     return user.username if user.deleted_at is None else DELETED_USER
 
@@ -238,12 +237,7 @@ def list_conversations(user_id: str, limit: int, offset: int, cursor: str | None
     """Runs in a reader. A cursor names the last line seen by its activity, so that it pages stably."""
     total = Conversation.select().where(_of(user_id)).count()
     query = (
-        Conversation.select(Conversation, Message.content.alias("last_message"))
-        .join(
-            Message,
-            JOIN.LEFT_OUTER,
-            on=(Message.conversation_id == Conversation.id) & (Message.seq == Conversation.last_seq),
-        )
+        Conversation.select()
         .where(_of(user_id))
         .order_by(Conversation.last_message_at.desc(), Conversation.id.desc())
         .limit(limit + 1)
@@ -254,12 +248,10 @@ def list_conversations(user_id: str, limit: int, offset: int, cursor: str | None
         at, conversation_id = _parse_cursor(cursor)
         earlier = (Conversation.last_message_at == at) & (Conversation.id < conversation_id)
         query = query.where((Conversation.last_message_at < at) | earlier)
-    rows = list(query.objects())
+    rows = list(query)
     page, has_more = rows[:limit], len(rows) > limit
-    partners = _partners(user_id, page)
-    _, blocking = _blocks_around(user_id)
     return ConversationPage(
-        items=[_item(user_id, row, partners, blocking) for row in page],
+        items=_items(user_id, page),
         total=total,
         has_more=has_more,
         next_cursor=f"{page[-1].last_message_at}:{page[-1].id}" if has_more else None,
@@ -273,41 +265,55 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
     return int(at), conversation_id
 
 
-def _partners(user_id: str, rows: list[Any]) -> dict[str, Any]:
-    ids = {row.user2_id if row.user1_id == user_id else row.user1_id for row in rows}
-    return {user.id: user for user in User.select().where(User.id.in_(ids))}
-
-
-def _item(user_id: str, row: Any, partners: dict[str, Any], blocking: set[str]) -> ConversationItem:
-    mine, theirs = ("user1", "user2") if row.user1_id == user_id else ("user2", "user1")
-    partner = partners[getattr(row, f"{theirs}_id")]
-    return ConversationItem(
-        conversation_id=row.id,
-        participant_id=partner.id,
-        participant_username=shown_name(partner),
-        hides_presence=partner.id in blocking,
-        last_message=row.last_message,
-        last_message_at=row.last_message_at if row.last_seq else None,
-        last_seq=row.last_seq,
-        unread_count=getattr(row, f"{mine}_unread"),
-        delivered_seq=max(getattr(row, f"{theirs}_delivered_seq"), getattr(row, f"{theirs}_read_seq")),
-        read_seq=getattr(row, f"{theirs}_read_seq"),
-        my_read_seq=getattr(row, f"{mine}_read_seq"),
+def _items(user_id: str, rows: list[Conversation]) -> list[ConversationItem]:
+    """The rows as the person sees them."""
+    partner_ids = [row.sides(user_id)[1].user_id for row in rows]
+    partners = {user.id: user for user in User.select().where(User.id.in_(partner_ids))}
+    newest = (
+        Message.select(Message.conversation_id, Message.content)
+        .join(
+            Conversation,
+            on=(Message.conversation_id == Conversation.id) & (Message.seq == Conversation.last_seq),
+        )
+        .where(Conversation.id.in_([row.id for row in rows]))
     )
+    last_messages = {message.conversation_id: message.content for message in newest}
+    _, blocking = _blocks_around(user_id)
+    items = []
+    for row in rows:
+        mine, theirs = row.sides(user_id)
+        items.append(
+            ConversationItem(
+                conversation_id=row.id,
+                participant_id=theirs.user_id,
+                participant_username=shown_name(partners[theirs.user_id]),
+                hides_presence=theirs.user_id in blocking,
+                last_message=last_messages.get(row.id),
+                last_message_at=row.last_message_at if row.last_seq else None,
+                last_seq=row.last_seq,
+                unread_count=mine.unread,
+                delivered_seq=max(theirs.delivered_seq, theirs.read_seq),
+                read_seq=theirs.read_seq,
+                my_read_seq=mine.read_seq,
+            )
+        )
+    return items
 
 
 def list_acquaintances(user_id: str) -> list[Acquaintance]:
     """Runs in a reader."""
     blocked, _ = _blocks_around(user_id)
-    rows = list(Conversation.select().where(_of(user_id)).order_by(Conversation.last_message_at.desc()))
-    return [
-        Acquaintance(
-            conversation_id=row.id,
-            side=1 if row.user1_id == user_id else 2,
-            partner_id=(partner_id := row.user2_id if row.user1_id == user_id else row.user1_id),
-            delivered_seq=row.user1_delivered_seq if row.user1_id == user_id else row.user2_delivered_seq,
-            last_seq=row.last_seq,
-            shown_to=partner_id not in blocked,
+    acquaintances = []
+    for row in Conversation.select().where(_of(user_id)).order_by(Conversation.last_message_at.desc()):
+        mine, theirs = row.sides(user_id)
+        acquaintances.append(
+            Acquaintance(
+                conversation_id=row.id,
+                side=mine.number,
+                partner_id=theirs.user_id,
+                delivered_seq=mine.delivered_seq,
+                last_seq=row.last_seq,
+                shown_to=theirs.user_id not in blocked,
+            )
         )
-        for row in rows
-    ]
+    return acquaintances

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from chat_server.chat.refusals import IdConflictError
 from chat_server.realtime import frames
@@ -122,5 +122,4 @@ def _result(outcome: Stored | Conflicting) -> str:
 
 
 def _sending(draft: Draft) -> Sending:
-    assert isinstance(draft.origin, Sending)
-    return draft.origin
+    return cast(Sending, draft.origin)
