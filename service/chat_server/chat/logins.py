@@ -155,8 +155,3 @@ def _failed(which: Expression, since: int, bound: int) -> Failed:
 def _loggable(username: str) -> str:
     """The name for rows and log lines; what can't be anybody's name is not repeated there."""
     return username if USERNAME.fullmatch(username) else "(invalid)"
-
-
-def prune_auth_logs(now: int) -> None:
-    """Deletes attempts that no lockout counts any more and no admin is likely to look for."""
-    AuthLog.delete().where(AuthLog.created_at < now - KEPT_MS).execute()

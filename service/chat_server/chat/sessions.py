@@ -364,8 +364,3 @@ def save_uses(uses: Mapping[str, int]) -> None:
     """When each session was last used (ms since the epoch); a session that has ended stays ended."""
     for session_id, used_at in uses.items():
         Session.update(last_used_at=used_at).where(Session.id == session_id).execute()
-
-
-def prune_sessions(last_used_before: int) -> None:
-    """Deletes the sessions that have been idle for too long to be alive."""
-    Session.delete().where(Session.last_used_at < last_used_before).execute()
