@@ -68,14 +68,10 @@ def unblock(blocker_id: str, blocked_id: str) -> None:
 
 def list_blocked(blocker_id: str) -> list[BlockedPerson]:
     """Runs in a reader."""
-    rows = (
-        Block.select(Block.blocked_id, Block.created_at, User.username, User.deleted_at)
-        .join(User, on=(User.id == Block.blocked_id))
-        .where(Block.blocker_id == blocker_id)
-        .order_by(Block.created_at.desc(), Block.blocked_id)
-        .objects()
-    )
-    return [BlockedPerson(row.blocked_id, shown_name(row), row.created_at) for row in rows]
+    blocks = Block.select().where(Block.blocker_id == blocker_id).order_by(Block.created_at.desc(), Block.blocked_id)
+    people = User.select().join(Block, on=(User.id == Block.blocked_id)).where(Block.blocker_id == blocker_id)
+    names = {person.id: shown_name(person) for person in people}
+    return [BlockedPerson(row.blocked_id, names[row.blocked_id], row.created_at) for row in blocks]
 
 
 def _check_exists(user_id: str) -> None:

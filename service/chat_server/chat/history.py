@@ -8,13 +8,14 @@ from __future__ import annotations
 import re
 import time
 from dataclasses import dataclass
-from typing import Any
 
 from chat_server.chat.conversations import shown_name
 from chat_server.chat.refusals import ConversationNotFoundError, NotAParticipantError
-from chat_server.storage.models import Conversation, Message, User
+from chat_server.storage.models import Conversation, Message, Side, User
 
 SEARCH_CHUNK = 500
+BACKLOG_ROWS = 256
+FRAME_OVERHEAD_BYTES = 300
 CONTEXT_CHARACTERS = 40
 
 
@@ -63,28 +64,37 @@ class _View:
             raise ConversationNotFoundError
         if user_id not in {row.user1_id, row.user2_id}:
             raise NotAParticipantError
-        self.id: str = row.id
-        self.last_seq: int = row.last_seq
-        names = {user.id: shown_name(user) for user in User.select().where(User.id.in_([row.user1_id, row.user2_id]))}
-        self._people = {
-            row.user1_id: (names[row.user1_id], row.user2_id, row.user2_delivered_seq, row.user2_read_seq),
-            row.user2_id: (names[row.user2_id], row.user1_id, row.user1_delivered_seq, row.user1_read_seq),
-        }
+        self.last_seq = row.last_seq
+        self._conversation = row
+        people = User.select().where(User.id.in_([row.user1_id, row.user2_id]))
+        self._names = {user.id: shown_name(user) for user in people}
 
-    def message(self, row: Any) -> HistoryMessage:
-        sender_id, seq = row[2], row[1]
-        name, recipient_id, delivered_seq, read_seq = self._people[sender_id]
-        status = "read" if seq <= read_seq else "delivered" if seq <= delivered_seq else "sent"
-        return HistoryMessage(row[0], seq, sender_id, name, recipient_id, row[3], row[4], status)
-
-    def rows(self, first: int, last: int) -> list[Any]:
-        """(id, seq, sender, content, time) of the seqs from `first` to `last`, oldest first."""
-        query = (
-            Message.select(Message.client_id, Message.seq, Message.sender_id, Message.content, Message.created_at)
-            .where(Message.conversation_id == self.id, Message.seq.between(first, last))
+    def rows(self, first: int, last: int) -> list[Message]:
+        """The seqs from `first` to `last`, oldest first."""
+        return list(
+            Message.select()
+            .where(Message.conversation_id == self._conversation.id, Message.seq.between(first, last))
             .order_by(Message.seq)
         )
-        return list(query.tuples())
+
+    def message(self, row: Message) -> HistoryMessage:
+        _, recipient = self._conversation.sides(row.sender_id)
+        return HistoryMessage(
+            id=row.client_id,
+            seq=row.seq,
+            sender_id=row.sender_id,
+            sender_username=self._names[row.sender_id],
+            recipient_id=recipient.user_id,
+            content=row.content,
+            created_at=row.created_at,
+            status=_status(row.seq, recipient),
+        )
+
+
+def _status(seq: int, recipient: Side) -> str:
+    if seq <= recipient.read_seq:
+        return "read"
+    return "delivered" if seq <= recipient.delivered_seq else "sent"
 
 
 def read_history(
@@ -120,8 +130,8 @@ def read_backlog(user_id: str, conversation_id: str, *, after: int, upto: int, m
     view = _View(user_id, conversation_id)
     messages: list[HistoryMessage] = []
     size = 0
-    for row in view.rows(after + 1, min(upto, after + 256)):
-        size += len(row[3].encode()) + 300
+    for row in view.rows(after + 1, min(upto, after + BACKLOG_ROWS)):
+        size += len(row.content.encode()) + FRAME_OVERHEAD_BYTES
         if messages and size > max_bytes:
             break
         messages.append(view.message(row))
@@ -139,14 +149,14 @@ def search(
     wanted = re.compile(re.escape(text), re.IGNORECASE)
     deadline = time.monotonic() + milliseconds / 1000
     matches: list[Match] = []
-    last = min(before - 1 if before is not None else view.last_seq, view.last_seq)
+    last = view.last_seq if before is None else max(min(before - 1, view.last_seq), 0)
     while last > 0:
         for row in reversed(view.rows(max(last - SEARCH_CHUNK + 1, 1), last)):
-            found = wanted.search(row[3])
+            found = wanted.search(row.content)
             if found is not None:
-                matches.append(Match(view.message(row), _context(row[3], found)))
+                matches.append(Match(view.message(row), _context(row.content, found)))
                 if len(matches) == limit:
-                    return SearchPage(matches, row[1], has_more=row[1] > 1)
+                    return SearchPage(matches, row.seq, has_more=row.seq > 1)
         last = max(last - SEARCH_CHUNK, 0)
         if time.monotonic() > deadline:
             break

@@ -7,6 +7,8 @@ milliseconds since the Unix epoch.
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 from peewee import CompositeKey, DatabaseProxy, IntegerField, Model, TextField
 
 database_proxy = DatabaseProxy()
@@ -62,6 +64,16 @@ class AuthLog(Table):
         table_name = "auth_logs"
 
 
+class Side(NamedTuple):
+    """One person's side of a conversation. `number` is 1 or 2."""
+
+    number: int
+    user_id: str
+    delivered_seq: int
+    read_seq: int
+    unread: int
+
+
 class Conversation(Table):
     """Two people. user1_id < user2_id as text; the watermarks and unread counts are kept per side."""
 
@@ -80,6 +92,12 @@ class Conversation(Table):
 
     class Meta:
         table_name = "conversations"
+
+    def sides(self, user_id: str) -> tuple[Side, Side]:
+        """The person's own side, and the other's."""
+        first = Side(1, self.user1_id, self.user1_delivered_seq, self.user1_read_seq, self.user1_unread)
+        second = Side(2, self.user2_id, self.user2_delivered_seq, self.user2_read_seq, self.user2_unread)
+        return (first, second) if user_id == self.user1_id else (second, first)
 
 
 class Message(Table):

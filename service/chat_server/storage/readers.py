@@ -1,4 +1,7 @@
-"""Reads, off the hub: a few native threads, each with a read-only connection of its own."""
+"""Reads, off the hub: a few native threads, each with a read-only connection of its own.
+
+A query is a function of models and may read several times: it sees the database as of one moment.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,8 @@ class Readers:
             self._local.ready = True
         started = time.monotonic()
         try:
-            return query(*args, **kwargs)
+            with self._database.atomic():
+                return query(*args, **kwargs)
         finally:
             self.report_if_slow(query.__qualname__, started)
 
