@@ -1,48 +1,53 @@
-"""The command line: one function per command, no logic."""
+"""The command line: one function per command, no logic. What can be written on it is in arguments.py."""
 
 from __future__ import annotations
 
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import get_args
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 
-from chat_server import __version__
-from chat_server.config import Config, LogLevel
-from chat_server.configuration import ConfigurationError, default_path, load
+from chat_server import arguments as command_line
+from chat_server import terminal
+from chat_server.config import Config
+from chat_server.configuration import ConfigurationError, load
+from chat_server.operations.errors import RefusedError
+from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 
-Command = Callable[[argparse.Namespace], int]
+EXIT_NO = 1
+EXIT_INTERRUPTED = 130
+
+# Each of these says in its text, on one line, what is wrong.
+FAILURES: Mapping[type[Exception], int] = {
+    ConfigurationError: os.EX_CONFIG,
+    RefusedError: EXIT_NO,
+    terminal.NoAnswerError: EXIT_NO,
+    DatabaseUnusableError: os.EX_NOINPUT,
+    StorageUnavailableError: os.EX_TEMPFAIL,
+    terminal.OutputLostError: os.EX_IOERR,
+}
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command; gives the exit code (sysexits.h where one fits)."""
-    arguments = _parser().parse_args(argv)
-    command: Command = arguments.run
+    arguments = command_line.parser().parse_args(argv)
     try:
-        return command(arguments)
-    except ConfigurationError as error:
-        return _fail(str(error), os.EX_CONFIG)
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="chat-server", description="A private chat for two people at a time, on a machine of your own."
-    )
-    parser.add_argument("--version", action="version", version=f"chat-server {__version__}")
-    parser.add_argument("--config", type=Path, metavar="PATH", help="the configuration (default: %(default)s)")
-    parser.add_argument("--log-level", choices=get_args(LogLevel), help="instead of the configured one")
-    parser.set_defaults(run=serve, config=default_path())
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    commands.add_parser("serve", help="run the server (the default)").set_defaults(run=serve)
-    check = commands.add_parser("check-config", help="say whether the configuration is good, without starting")
-    check.set_defaults(run=check_config)
-    return parser
+        return COMMANDS[arguments.command](arguments)
+    except tuple(FAILURES) as error:
+        code = next(code for failure, code in FAILURES.items() if isinstance(error, failure))
+        return _fail(str(error), code)
+    except KeyboardInterrupt:
+        return EXIT_INTERRUPTED
 
 
 def _config(arguments: argparse.Namespace) -> Config:
     return load(arguments.config, os.environ)
+
+
+def _now() -> int:
+    return time.time_ns() // 1_000_000
 
 
 def _fail(message: str, code: int) -> int:
@@ -50,13 +55,180 @@ def _fail(message: str, code: int) -> int:
     return code
 
 
+# The commands. Each imports only what it needs, so that the quick ones are quick.
+
+
 def serve(arguments: argparse.Namespace) -> int:
-    from chat_server import server  # the other commands need neither gevent nor the time to import it
+    from chat_server import server
 
     return server.serve(lambda: _config(arguments), log_level=arguments.log_level)
 
 
 def check_config(arguments: argparse.Namespace) -> int:
     _config(arguments)
-    print(f"{arguments.config}: good")
+    terminal.show(f"{arguments.config}: good")
     return os.EX_OK
+
+
+def list_users(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import users
+
+    found, total = users.list_users(
+        _config(arguments), prefix=arguments.search, deleted=arguments.deleted, limit=arguments.limit
+    )
+    if arguments.json:
+        terminal.show_json({"users": found, "total": total})
+    else:
+        terminal.show_table(users.UserItem, found)
+    if len(found) < total:
+        terminal.note(f"shown are {len(found):,} of {total:,}: see --limit and --search")
+    return os.EX_OK
+
+
+def create_user(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import users
+
+    generated = users.generate_password() if arguments.generate else None
+    person = users.create(
+        _config(arguments),
+        arguments.name,
+        choose_password=lambda: generated or terminal.ask_password(arguments.name),
+        now=_now(),
+    )
+    text = f"created {person.username}, {person.user_id}" + (f"\npassword: {generated}" if generated else "")
+    return _tell(arguments, text, user_id=person.user_id, username=person.username, password=generated)
+
+
+def delete_user(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import users
+
+    config = _config(arguments)
+    person = users.find(config, arguments.name)
+    if not arguments.yes:
+        terminal.confirm(f"Delete {person.username}, {person.user_id}, for ever?", remedy="add --yes")
+    person, ended = users.delete(config, arguments.name, now=_now())
+    text = f"deleted {person.username}, sessions ended: {ended}"
+    return _tell(arguments, text, user_id=person.user_id, username=person.username, ended_sessions=ended)
+
+
+def unlock_user(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import users
+
+    person, removed = users.unlock(_config(arguments), arguments.name)
+    text = f"unlocked {person.username}, failed logins forgotten: {removed}"
+    return _tell(arguments, text, user_id=person.user_id, username=person.username, forgotten_failures=removed)
+
+
+def reset_password(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import users
+
+    generated = users.generate_password() if arguments.generate else None
+    person, ended = users.reset_password(
+        _config(arguments),
+        arguments.name,
+        choose_password=lambda: generated or terminal.ask_password(arguments.name),
+    )
+    text = f"{person.username} has another password, sessions ended: {ended}"
+    return _tell(
+        arguments,
+        text + (f"\npassword: {generated}" if generated else ""),
+        user_id=person.user_id,
+        username=person.username,
+        ended_sessions=ended,
+        password=generated,
+    )
+
+
+def show_sessions(arguments: argparse.Namespace) -> int:
+    from chat_server.chat.sessions import SessionItem
+    from chat_server.operations import users
+
+    config = _config(arguments)
+    if arguments.end_all or arguments.end:
+        person, ended = users.end_sessions(config, arguments.name, only=arguments.end)
+        text = f"{person.username}: sessions ended: {ended}"
+        return _tell(arguments, text, user_id=person.user_id, username=person.username, ended_sessions=ended)
+    person, found = users.list_sessions(config, arguments.name, now=_now())
+    if arguments.json:
+        terminal.show_json({"user_id": person.user_id, "username": person.username, "sessions": found})
+    else:
+        terminal.show_table(SessionItem, found)
+    return os.EX_OK
+
+
+def create_invite(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import invites
+
+    config, now = _config(arguments), _now()
+    expires_at = now + arguments.expires_in if arguments.expires_in else None
+    invite_id, code = invites.create(config, note=arguments.note, expires_at=expires_at, now=now)
+    if config.auth.registration != "invite":
+        terminal.note(f'registration is "{config.auth.registration}": a code has no effect until it is "invite"')
+    return _tell(arguments, f"{invite_id}\ncode: {code}", invite_id=invite_id, code=code, expires_at=expires_at)
+
+
+def list_invites(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import invites
+
+    found = invites.list_invites(_config(arguments), now=_now())
+    if arguments.json:
+        terminal.show_json({"invites": found})
+    else:
+        terminal.show_table(invites.InviteItem, found)
+    return os.EX_OK
+
+
+def revoke_invite(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import invites
+
+    item = invites.revoke(_config(arguments), arguments.invite_id, now=_now())
+    text = f"{item.invite_id}: {item.state}" + (f" by {item.used_by} before" if item.used_by else "")
+    return _tell(arguments, text, invite_id=item.invite_id, state=item.state, used_by=item.used_by)
+
+
+def show_stats(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import probe, stats
+
+    config = _config(arguments)
+    figures, server = stats.stats(config, now=_now()), probe.running(config.server)
+    if arguments.json:
+        terminal.show_json({**asdict(figures), "server": server})
+    else:
+        terminal.show_facts(*([figures, server] if server else [figures]))
+    if not server:
+        terminal.note(f"no server answers at {probe.address(config.server)}")
+    return os.EX_OK
+
+
+def healthcheck(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import probe
+
+    health = probe.health(_config(arguments).server)
+    _tell(arguments, f"{health.status}: {health.detail}", status=health.status, detail=health.detail)
+    return os.EX_OK if health.status == "healthy" else EXIT_NO
+
+
+def _tell(arguments: argparse.Namespace, text: str, **facts: str | int | None) -> int:
+    """What was done: the text for a person, or the facts as JSON."""
+    if arguments.json:
+        terminal.show_json(facts)
+    else:
+        terminal.show(text)
+    return os.EX_OK
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "serve": serve,
+    "check-config": check_config,
+    "users list": list_users,
+    "users create": create_user,
+    "users delete": delete_user,
+    "users unlock": unlock_user,
+    "users reset-password": reset_password,
+    "users sessions": show_sessions,
+    "invites create": create_invite,
+    "invites list": list_invites,
+    "invites revoke": revoke_invite,
+    "stats": show_stats,
+    "healthcheck": healthcheck,
+}

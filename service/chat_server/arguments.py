@@ -1,0 +1,216 @@
+"""What can be written on the command line: every command, option and word of help."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from pathlib import Path
+from typing import get_args
+
+from chat_server import __version__
+from chat_server.config import LogLevel
+from chat_server.configuration import default_path
+
+DESCRIPTION = """\
+A private chat for two people at a time, on a machine of your own.
+
+Without a command it serves. The other commands work on the configured database, whether the server runs or not;
+run them as root or as the server's user. A running server heeds what they change within about a second.
+"""
+
+EXIT_CODES = """\
+exit codes:
+  0   done; for healthcheck: healthy
+  1   refused, and nothing was changed: no such user, a name that is taken, a weak password, not confirmed, ...;
+      for healthcheck: unhealthy
+  2   the command line is wrong
+  66  the database is missing, unreadable, damaged, another program's or another version's
+  69  serve: the address or port cannot be listened on
+  74  the output could not be written
+  75  the database is busy, or its disk is full: try again
+  78  the configuration is wrong
+  130 interrupted
+"""
+
+MS_PER_UNIT = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
+MOST_MS = 100 * 365 * MS_PER_UNIT["d"]
+USERS_SHOWN = 100
+
+
+def parser() -> argparse.ArgumentParser:
+    """Parses into a namespace whose `command` is the command's words: "users create"."""
+    top = argparse.ArgumentParser(
+        prog="chat-server",
+        description=DESCRIPTION,
+        epilog=EXIT_CODES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    top.add_argument("--version", action="version", version=f"chat-server {__version__}")
+    top.add_argument("--config", type=Path, metavar="PATH", help="the configuration (default: %(default)s)")
+    top.add_argument("--log-level", choices=get_args(LogLevel), help="what serve logs, instead of the configured level")
+    top.set_defaults(command="serve", config=default_path())
+    commands = top.add_subparsers(title="commands", metavar="COMMAND")
+
+    serve = commands.add_parser(
+        "serve",
+        help="run the server (the default)",
+        description="Runs the server until SIGTERM or Ctrl-C. SIGHUP reloads the log level and the limits.",
+    )
+    serve.set_defaults(command="serve")
+    check_config = commands.add_parser(
+        "check-config",
+        help="say whether the configuration is good, without starting",
+        description="Reads the configuration as serve does, and says what is wrong with it in one line.",
+    )
+    check_config.set_defaults(command="check-config")
+    _users(commands.add_parser("users", help="look after accounts", description="Looks after accounts."))
+    _invites(
+        commands.add_parser(
+            "invites",
+            help="make and revoke invites",
+            description='Makes and revokes the codes that let people sign up where registration is "invite".',
+        )
+    )
+    stats = commands.add_parser(
+        "stats",
+        help="show how much there is",
+        description="Shows how many users, conversations and messages there are, how large the database is, when it "
+        "was last backed up, and what a running server says of itself.",
+    )
+    _leaf(stats, "stats")
+    healthcheck = commands.add_parser(
+        "healthcheck",
+        help="ask the running server whether it is healthy",
+        description="Asks the server on this machine for /health and waits 3 seconds at most: exit code 0 when it "
+        "is healthy, 1 when it is not or does not answer. For containers and monitors.",
+    )
+    _leaf(healthcheck, "healthcheck")
+    return top
+
+
+def _users(group: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    listing = commands.add_parser(
+        "list", help="list accounts", description="Lists accounts by name, with when they were made and last seen."
+    )
+    listing.add_argument("--deleted", action="store_true", help="the deleted accounts instead")
+    listing.add_argument("--search", type=_text, default="", metavar="PREFIX", help="only names that begin so")
+    listing.add_argument(
+        "--limit", type=_count, default=USERS_SHOWN, metavar="N", help="so many at most (default: %(default)s)"
+    )
+    _leaf(listing, "users list")
+
+    creating = commands.add_parser(
+        "create",
+        help="make an account",
+        description="Makes an account, also where registration is closed. The password is asked for twice on a "
+        "terminal, and else is the first line of standard input.",
+    )
+    _named(creating)
+    _generating(creating)
+    _leaf(creating, "users create")
+
+    deleting = commands.add_parser(
+        "delete",
+        help="delete an account for ever",
+        description="Deletes an account, after asking. There is no way back: the name is never given out again, the "
+        'messages stay, signed "Deleted User".',
+    )
+    _named(deleting)
+    deleting.add_argument("--yes", action="store_true", help="don't ask; needed where there is no terminal")
+    _leaf(deleting, "users delete")
+
+    unlocking = commands.add_parser(
+        "unlock",
+        help="let somebody log in again who is locked out",
+        description="Forgets the failed logins by a name, which lifts its lockout at once.",
+    )
+    _named(unlocking)
+    _leaf(unlocking, "users unlock")
+
+    resetting = commands.add_parser(
+        "reset-password",
+        help="give somebody another password",
+        description="Gives an account another password and ends all its sessions. The password is asked for as by "
+        "users create.",
+    )
+    _named(resetting)
+    _generating(resetting)
+    _leaf(resetting, "users reset-password")
+
+    signed_in = commands.add_parser(
+        "sessions",
+        help="show where somebody is signed in, or sign them out",
+        description="Lists the devices on which somebody is signed in, or signs them out.",
+    )
+    _named(signed_in)
+    ending = signed_in.add_mutually_exclusive_group()
+    ending.add_argument("--end", type=_text, metavar="ID", help="sign this one out instead")
+    ending.add_argument("--end-all", action="store_true", help="sign all of them out instead")
+    _leaf(signed_in, "users sessions")
+
+
+def _invites(group: argparse.ArgumentParser) -> None:
+    commands = group.add_subparsers(title="commands", metavar="COMMAND", required=True)
+
+    creating = commands.add_parser(
+        "create",
+        help="make an invite",
+        description="Makes a code with which one person can sign up, and prints it this once.",
+    )
+    creating.add_argument("--note", type=_text, default="", metavar="TEXT", help="who it is for, shown by invites list")
+    creating.add_argument(
+        "--expires-in",
+        type=_duration,
+        metavar="TIME",
+        help="for how long it is good: 12h, 7d, 2w, a number with s, m, h, d or w (default: until used or revoked)",
+    )
+    _leaf(creating, "invites create")
+
+    listing = commands.add_parser(
+        "list", help="list invites", description="Lists all invites, the latest first. Their codes are not stored."
+    )
+    _leaf(listing, "invites list")
+
+    revoking = commands.add_parser(
+        "revoke",
+        help="make an invite useless",
+        description="Makes an invite useless. An account that was made with it stays.",
+    )
+    revoking.add_argument("invite_id", type=_text, metavar="ID", help="as shown by invites list")
+    _leaf(revoking, "invites revoke")
+
+
+def _leaf(command: argparse.ArgumentParser, words: str) -> None:
+    command.add_argument("--json", action="store_true", help="print one JSON document, times in ms since the epoch")
+    command.set_defaults(command=words)
+
+
+def _named(command: argparse.ArgumentParser) -> None:
+    command.add_argument("name", type=_text, metavar="NAME", help="the username; upper and lower case are the same")
+
+
+def _generating(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--generate", action="store_true", help="make the password up, and print it this once")
+
+
+def _text(argument: str) -> str:
+    if not argument.isprintable():  # nor are bytes printable that were not UTF-8
+        raise argparse.ArgumentTypeError(f"{argument!r} is not printable text")
+    return argument
+
+
+def _count(argument: str) -> int:
+    if not re.fullmatch(r"[1-9][0-9]{0,8}", argument, re.ASCII):
+        raise argparse.ArgumentTypeError(f"{argument!r} is no number from 1 to 999999999")
+    return int(argument)
+
+
+def _duration(argument: str) -> int:
+    """In milliseconds."""
+    match = re.fullmatch(r"([1-9][0-9]{0,9})([smhdw])", argument, re.ASCII)
+    duration = int(match[1]) * MS_PER_UNIT[match[2]] if match else 0
+    if not 0 < duration <= MOST_MS:
+        raise argparse.ArgumentTypeError(f"{argument!r} is no time: write 12h, 7d or 2w, 100 years at most")
+    return duration

@@ -1,0 +1,7 @@
+"""What an admin's command may be refused."""
+
+from __future__ import annotations
+
+
+class RefusedError(Exception):
+    """What was asked cannot be done, and nothing was changed. Its text is one line that says why."""

@@ -1,0 +1,79 @@
+"""The database for one command, while the server runs or not: never made, never migrated, never a stranger's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from peewee import DatabaseError, OperationalError, SqliteDatabase
+
+from chat_server.config import DatabaseSection
+from chat_server.storage.database import APPLICATION_ID, connect
+from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
+from chat_server.storage.migrations import VERSIONS
+
+
+@contextmanager
+def reading(section: DatabaseSection) -> Iterator[SqliteDatabase]:
+    """The models are bound to one state of the database, in which nothing can be changed.
+
+    Raises DatabaseUnusableError, StorageUnavailableError.
+    """
+    with _opened(section) as database:
+        database.pragma("query_only", 1)
+        with database.atomic():
+            yield database
+
+
+@contextmanager
+def writing(section: DatabaseSection) -> Iterator[SqliteDatabase]:
+    """One transaction, which a running server notices within about a second; an exception undoes it.
+
+    Raises DatabaseUnusableError, StorageUnavailableError.
+    """
+    with _opened(section) as database, database.atomic("IMMEDIATE"):
+        yield database
+
+
+@contextmanager
+def _opened(section: DatabaseSection) -> Iterator[SqliteDatabase]:
+    path = Path(section.path)
+    try:
+        _check(path)
+        # Read and write also where nothing is written: the last to close a WAL removes it only if it may write.
+        database = connect(path, busy_timeout_seconds=section.busy_timeout_seconds)
+        with database.connection_context():
+            yield database
+    except (OperationalError, sqlite3.OperationalError) as error:
+        raise StorageUnavailableError(f"{path}: {error}: try again; if it stays, see ls -l {path}* and df") from error
+    except (DatabaseError, sqlite3.DatabaseError) as error:
+        raise DatabaseUnusableError(f"{path}: {error}: restore a backup if it is damaged") from error
+
+
+def _check(path: Path) -> None:
+    """Before `connect`, which would make the file, and change a stranger's journal mode."""
+    try:
+        present = path.is_file()
+    except PermissionError:
+        raise DatabaseUnusableError(f"{path}: cannot be read: run this as root or as the server's user") from None
+    if not present:
+        raise DatabaseUnusableError(
+            f"{path}: there is no database: start the server once, or name another in [database] path"
+        )
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+        version = connection.execute("PRAGMA user_version").fetchone()[0]
+        application = connection.execute("PRAGMA application_id").fetchone()[0]
+    if application != APPLICATION_ID:
+        raise DatabaseUnusableError(f"{path}: not chat-server's database: name another in [database] path")
+    if version > len(VERSIONS):
+        raise DatabaseUnusableError(
+            f"{path}: written by a newer chat-server (schema {version}, this one knows {len(VERSIONS)}): "
+            "use the command of that version"
+        )
+    if version < len(VERSIONS):
+        raise DatabaseUnusableError(
+            f"{path}: written by an older chat-server (schema {version}, this one needs {len(VERSIONS)}): "
+            "start the server once, which upgrades it"
+        )
