@@ -12,7 +12,8 @@ PACKAGE = SERVICE / "chat_server"
 
 # What a package may import beside itself and the configuration's types. server.py and cli.py see everything.
 ALLOWED = {
-    "http": {"chat", "storage", "security", "observability"},
+    # An upgrade arrives as an HTTP request, and is handed over to the gateway.
+    "http": {"realtime", "chat", "storage", "security", "observability"},
     "realtime": {"chat", "storage", "security", "observability"},
     "operations": {"chat", "storage", "security", "observability"},
     "chat": {"storage", "security", "observability"},

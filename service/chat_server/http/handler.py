@@ -131,6 +131,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
 
         A connection that is closed with bytes unread is reset, and the answer may be lost with it.
         """
+        log.debug("request refused", {"status": answered.status, "peer": str(self.client_address[0])})
 
         def answer_and_linger() -> None:
             self.socket.sendall(_on_the_wire(answered))
@@ -173,6 +174,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
         return None
 
     def _decline(self, answered: ErrorAnswer) -> list[bytes]:
+        log.debug("upgrade refused", {"status": answered.status, "peer": str(self.client_address[0])})
+        self.close_connection = True
         self.start_response(answered.status_line, [*HEADERS.items(), *answered.headers.items()])
         return [answered.body]
 
@@ -196,7 +199,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
     def finalize_headers(self) -> None:
         super().finalize_headers()
         response_headers: list[tuple[bytes, bytes]] = self.response_headers
-        if self.close_connection and self.code != HTTPStatus.SWITCHING_PROTOCOLS:
+        is_upgrade = self.code == HTTPStatus.SWITCHING_PROTOCOLS
+        if self.close_connection and self.request_version == "HTTP/1.1" and not is_upgrade:
             response_headers.append((b"Connection", b"close"))
 
     def _sendall(self, data: bytes) -> None:
