@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterable
-from typing import Any
+from typing import NamedTuple
 
 import msgspec
 from msgspec import Struct
 
 from chat_server.storage.models import Message
-
-SIDES = (1, 2)
 
 
 class Draft(Struct):
@@ -86,11 +84,16 @@ _SAVE = """
 _COLUMNS = 6
 _CHUNKS = (128, 32, 8, 2, 1)
 _INSERT = {
-    rows: "INSERT INTO messages (conversation_id, seq, client_id, sender_id, content, created_at) VALUES "
-    + ", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)
-    + " ON CONFLICT (conversation_id, client_id) DO NOTHING"
+    rows: f"""
+        INSERT INTO messages (conversation_id, client_id, seq, sender_id, content, created_at)
+        VALUES {", ".join(["(?, ?, ?, ?, ?, ?)"] * rows)}
+        ON CONFLICT (conversation_id, client_id) DO NOTHING"""  # noqa: S608  only words of this module
     for rows in _CHUNKS
 }
+_FIND = """
+    SELECT m.conversation_id, m.client_id, m.sender_id, m.content, m.seq, m.created_at
+    FROM json_each(?) AS j CROSS JOIN messages AS m
+    ON m.conversation_id = j.value ->> 0 AND m.client_id = j.value ->> 1"""
 _READ_SPAN = """
     SELECT (SELECT count(*) FROM messages
             WHERE conversation_id = :id AND seq > :after AND seq <= :upto
@@ -101,8 +104,17 @@ _READ_SPAN = """
 _standings = msgspec.json.Decoder(list[Standing])
 
 
+class Kept(NamedTuple):
+    """What is stored under an id."""
+
+    sender_id: str
+    content: str
+    seq: int
+    created_at: int
+
+
 class TakenIdError(Exception):
-    """A message of the batch has an id its conversation already knows: the batch must be done carefully."""
+    """A message of the batch has an id its conversation already knows."""
 
 
 class GroupCommit:
@@ -116,32 +128,32 @@ class GroupCommit:
         self._standings = {standing.id: standing for standing in _standings.decode(found)}
         self._changed: set[str] = set()
 
-    def append(self, drafts: list[Draft]) -> list[Stored | Conflicting]:
-        """Gives each draft the next seq of its conversation and inserts them all.
+    def append(self, drafts: list[Draft], *, look_up: bool) -> list[Stored | Conflicting]:
+        """Gives each new draft the next seq of its conversation and inserts them all.
 
-        Raises TakenIdError, with the transaction to be rolled back, when an id is already there.
+        With `look_up` those that were stored before are recognised first. Without, which is cheaper, an id
+        that is there already raises TakenIdError, and the transaction is to be rolled back.
         """
+        known = self._look_up(drafts) if look_up else {}
         outcomes: list[Stored | Conflicting] = []
-        rows: list[Any] = []
+        rows: list[str | int] = []
         for draft in drafts:
+            key = draft.conversation_id, draft.client_id
+            if key in known:
+                outcomes.append(_recognise(draft, known[key]))
+                continue
             stored = self._number(draft)
+            known[key] = Kept(draft.sender_id, draft.content, stored.seq, stored.created_at)
+            rows += (*key, stored.seq, draft.sender_id, draft.content, stored.created_at)
             outcomes.append(stored)
-            rows += _row(stored)
-        if self._insert(rows) != len(drafts):
+        if self._insert(rows) != len(rows) // _COLUMNS:
             raise TakenIdError
         return outcomes
 
-    def append_carefully(self, drafts: list[Draft]) -> list[Stored | Conflicting]:
-        """The same, one by one, recognising what is already stored."""
-        return [self._append_one(draft) for draft in drafts]
-
-    def _append_one(self, draft: Draft) -> Stored | Conflicting:
-        known = find_stored(draft)
-        if known is not None:
-            return known
-        stored = self._number(draft)
-        self._insert([*_row(stored)])
-        return stored
+    def _look_up(self, drafts: list[Draft]) -> dict[tuple[str, str], Kept]:
+        keys = msgspec.json.encode([(draft.conversation_id, draft.client_id) for draft in drafts]).decode()
+        found = self._connection.execute(_FIND, (keys,))
+        return {(conversation_id, client_id): Kept(*kept) for conversation_id, client_id, *kept in found}
 
     def _number(self, draft: Draft) -> Stored:
         standing = self._standings[draft.conversation_id]
@@ -155,7 +167,7 @@ class GroupCommit:
         self._changed.add(standing.id)
         return Stored(draft, standing.last_seq, standing.last_message_at)
 
-    def _insert(self, rows: list[Any]) -> int:
+    def _insert(self, rows: list[str | int]) -> int:
         inserted = at = 0
         for chunk in _CHUNKS:
             width = chunk * _COLUMNS
@@ -204,20 +216,10 @@ class GroupCommit:
 def find_stored(draft: Draft) -> Stored | Conflicting | None:
     """What the conversation knows under the draft's id: the same message, another one, or nothing."""
     row = Message.get_or_none(Message.conversation_id == draft.conversation_id, Message.client_id == draft.client_id)
-    if row is None:
-        return None
-    if (row.sender_id, row.content) != (draft.sender_id, draft.content):
+    return None if row is None else _recognise(draft, Kept(row.sender_id, row.content, row.seq, row.created_at))
+
+
+def _recognise(draft: Draft, kept: Kept) -> Stored | Conflicting:
+    if (kept.sender_id, kept.content) != (draft.sender_id, draft.content):
         return Conflicting(draft)
-    return Stored(draft, row.seq, row.created_at, again=True)
-
-
-def _row(stored: Stored) -> tuple[Any, ...]:
-    draft = stored.draft
-    return (
-        draft.conversation_id,
-        stored.seq,
-        draft.client_id,
-        draft.sender_id,
-        draft.content,
-        stored.created_at,
-    )
+    return Stored(draft, kept.seq, kept.created_at, again=True)

@@ -79,7 +79,7 @@ def _version(database: SqliteDatabase, path: Path) -> int:
     version = int(database.pragma("user_version"))
     if version == 0 and database.get_tables():
         raise DatabaseUnusableError(f"{path}: a database, but not chat-server's: name another in [database] path")
-    if version and int(database.pragma("application_id")) not in {0, APPLICATION_ID}:
+    if version and int(database.pragma("application_id")) != APPLICATION_ID:
         raise DatabaseUnusableError(f"{path}: a database of another program: name another in [database] path")
     return version
 
@@ -96,6 +96,7 @@ def _migrate(database: SqliteDatabase, versions: Sequence[tuple[str, ...]], foun
 def _rehearse(database: SqliteDatabase, path: Path, versions: Sequence[tuple[str, ...]], found: int) -> None:
     copy_path = path.with_name(path.name + ".rehearsal")
     copy_path.unlink(missing_ok=True)
+    copy_path.touch(mode=0o600)
     database.execute_sql("VACUUM INTO ?", (str(copy_path),))
     copy = SqliteDatabase(str(copy_path))
     try:

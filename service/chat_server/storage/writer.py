@@ -29,6 +29,8 @@ T = TypeVar("T")
 log = logging.getLogger("chat_server.storage")
 
 MAX_BATCH = 1024
+CHECKPOINT_PATIENCE_MS = 3000
+"""How long the last checkpoint waits for an outside reader: systemd, and the admin, wait for the server's end."""
 
 
 @dataclass(slots=True)
@@ -43,7 +45,11 @@ class Operation:
 
 @dataclass(slots=True)
 class Batch:
-    """What one transaction is to hold, and, afterwards, what came of it."""
+    """What one transaction is to hold, and, afterwards, what came of it.
+
+    Once it is durable, `delivered` and `read` are the watermarks that really rose. `changed_outside`: another
+    connection may have written to the database since the batch before.
+    """
 
     drafts: list[Draft]
     delivered: list[Mark]
@@ -85,7 +91,7 @@ class Writer:
         self._loop = gevent.spawn(self._run)
 
     def stop(self) -> None:
-        """Commits what is queued, folds the WAL into the database and closes it."""
+        """Commits what is queued, folds the WAL into the database and closes it. Readers are to be closed before."""
         self._stopping = True
         self._wake.set()
         if self._loop is not None:
@@ -112,8 +118,10 @@ class Writer:
         """Runs the function inside the next transaction; gives its result once that is on disk.
 
         Blocks the calling greenlet. What the function raises is raised here, and its writes are undone;
-        raises StorageUnavailableError when the batch could not be committed.
+        raises StorageUnavailableError when the batch could not be committed, or the writer has stopped.
         """
+        if self._loop is not None and self._loop.ready():
+            raise StorageUnavailableError("the server has stopped")
         operation = Operation(run=lambda: function(*args, **kwargs), result=AsyncResult())
         self._operations.append(operation)
         self._wake.set()
@@ -121,16 +129,15 @@ class Writer:
         return cast(T, value)
 
     def _run(self) -> None:
-        while not self._stopping or self._queued():
+        while not self._stopping or self._wake.is_set():
             self._wake.wait()
             self._wake.clear()
-            while self._queued():
+            if self._drafts or self._operations or self._delivered or self._read:
                 batch = self._take()
                 self._thread.apply(self._commit, (batch,))
                 self._release(batch)
-
-    def _queued(self) -> bool:
-        return bool(self._drafts or self._operations or self._delivered or self._read)
+            if self._drafts:
+                self._wake.set()
 
     def _take(self) -> Batch:
         batch = Batch(
@@ -145,6 +152,8 @@ class Writer:
 
     def _release(self, batch: Batch) -> None:
         self._note_health(batch)
+        if batch.failure is not None:
+            self._keep_marks(batch)
         for operation in batch.operations:
             if batch.failure is not None:
                 operation.result.set_exception(StorageUnavailableError(str(batch.failure)))
@@ -156,6 +165,13 @@ class Writer:
             self._committed(batch)
         except Exception:
             log.exception("releasing a batch failed")
+
+    def _keep_marks(self, batch: Batch) -> None:
+        """Watermarks that could not be saved go with the next batch: nobody would send them again."""
+        for mark in batch.delivered:
+            _keep_highest(self._delivered, mark)
+        for mark in batch.read:
+            _keep_highest(self._read, mark)
 
     def _note_health(self, batch: Batch) -> None:
         failure = "" if batch.failure is None else str(batch.failure) or type(batch.failure).__name__
@@ -171,30 +187,30 @@ class Writer:
         started = time.monotonic()
         try:
             version = self._database.execute_sql("PRAGMA data_version").fetchone()[0]
-            batch.changed_outside = self._data_version not in {0, version}
+            batch.changed_outside = self._data_version != version
             self._data_version = version
             try:
-                self._transact(batch, GroupCommit.append)
+                self._transact(batch, look_up=False)
             except TakenIdError:
-                self._transact(batch, GroupCommit.append_carefully)
+                self._transact(batch, look_up=True)
         except Exception as error:  # noqa: BLE001  whatever it is, the batch is not durable and its senders must hear so
             batch.failure = error
             self._recover(error)
         batch.seconds = time.monotonic() - started
 
-    def _transact(self, batch: Batch, append: Callable[[GroupCommit, list[Draft]], list[Stored | Conflicting]]) -> None:
+    def _transact(self, batch: Batch, *, look_up: bool) -> None:
+        """A transaction that fails leaves the batch's messages and watermarks as they were."""
+        touched = {draft.conversation_id for draft in batch.drafts}
+        touched.update(mark.conversation_id for mark in (*batch.delivered, *batch.read))
         with self._database.atomic("IMMEDIATE"):
-            marks = batch.delivered, batch.read
-            touched = {draft.conversation_id for draft in batch.drafts}
-            touched.update(mark.conversation_id for group in marks for mark in group)
-            if touched:
-                commit = GroupCommit(self._database.connection(), touched, now=self._clock())
-                batch.outcomes = append(commit, batch.drafts) if batch.drafts else []
-                batch.delivered = commit.raise_delivered(batch.delivered)
-                batch.read = commit.raise_read(batch.read)
-                commit.save()
+            commit = GroupCommit(self._database.connection(), touched, now=self._clock())
+            delivered = commit.raise_delivered(batch.delivered)
+            outcomes = commit.append(batch.drafts, look_up=look_up)
+            read = commit.raise_read(batch.read)
+            commit.save()
             for operation in batch.operations:
                 self._operate(operation)
+        batch.delivered, batch.outcomes, batch.read = delivered, outcomes, read
 
     def _operate(self, operation: Operation) -> None:
         try:
@@ -216,15 +232,18 @@ class Writer:
 
     def _close(self) -> None:
         try:
+            self._database.execute_sql(f"PRAGMA busy_timeout = {CHECKPOINT_PATIENCE_MS}")
             self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        except DatabaseError as error:
+            log.warning("the WAL could not be folded into the database", {"cause": str(error)})
         finally:
             self._database.close()
 
 
 def _keep_highest(marks: dict[tuple[str, int], Mark], mark: Mark) -> None:
+    """Of two for the same conversation and side, the higher, which also covers what the lower one did."""
     key = mark.conversation_id, mark.side
-    known = marks.get(key)
-    if known is None or known.seq < mark.seq:
-        marks[key] = mark
-        if known is not None and mark.received_seq < known.received_seq:
-            mark.received_seq, mark.message_id = known.received_seq, known.message_id
+    lower, higher = sorted((marks.get(key, mark), mark), key=lambda known: known.seq)
+    if lower.received_seq > higher.received_seq:
+        higher.received_seq, higher.message_id = lower.received_seq, lower.message_id
+    marks[key] = higher
