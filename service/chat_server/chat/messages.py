@@ -45,10 +45,14 @@ class Messages:
         A message that is refused may still be one that was stored before: then that one is given back, to be
         acknowledged again, whatever has happened since. Raises a RefusalError otherwise.
         """
-        if not 1 <= len(content) <= MAX_CHARACTERS:
-            raise MessageLengthError
-        route = self._conversations.route(sender_id, recipient_id)
-        refusal = _obstacle(route) or (self._limit(sender_id, now) if limited else None)
+        too_fast = self._limit(sender_id, now) if limited else None
+        try:
+            if not 1 <= len(content) <= MAX_CHARACTERS:
+                raise MessageLengthError
+            route = self._conversations.route(sender_id, recipient_id)
+        except RefusalError as hopeless:
+            raise too_fast or hopeless from None
+        refusal = too_fast or _obstacle(route)
         if refusal is not None:
             return self._already_stored(_draft(route, client_id, content, None), refusal)
         if not route.conversation_id:
