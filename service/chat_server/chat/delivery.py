@@ -115,6 +115,11 @@ class Outlet:
             reach.received_seq, reach.message_id = seq, received_id
         self._wants_ping = self._wants_ping or ping
 
+    def demand_proof(self) -> int:
+        """Wants a ping for all that was written so far, pushes or not; gives the number of the PING to wait for."""
+        self._wants_ping = True
+        return self.sent + 1
+
     def ping_due(self) -> bool:
         """Whether a delivery ping is wanted and none is under way."""
         return self._wants_ping and self._awaited == 0

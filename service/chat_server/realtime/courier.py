@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -18,6 +19,8 @@ from chat_server.storage.commit import Mark, Stored
 
 if TYPE_CHECKING:
     from chat_server.realtime.parts import Parts
+
+log = logging.getLogger("chat_server.realtime")
 
 PAGE_BYTES = 64 * 1024
 CONGESTED_BYTES = 128 * 1024
@@ -46,8 +49,7 @@ class Courier:
     def push(self, stored: Stored, side: int, frame: bytes) -> None:
         """A message that was just stored, unless it has to wait behind others; `side` is this person's."""
         draft = stored.draft
-        congested = self._socket.queued > CONGESTED_BYTES
-        if self._outlet.offer(draft.conversation_id, stored.seq, congested=congested):
+        if self._outlet.offer(draft.conversation_id, stored.seq, congested=self._congested):
             self._socket.write(frame)
             received_id = draft.client_id if draft.side != side else ""
             self._outlet.wrote(draft.conversation_id, side, stored.seq, received_id=received_id)
@@ -90,15 +92,19 @@ class Courier:
         if self._proof is not None:
             self._proof.set()
 
+    @property
+    def _congested(self) -> bool:
+        return self._socket.queued > CONGESTED_BYTES
+
     def _catch_up(self) -> None:
         if not self._paging and self._outlet.opened and self._outlet.next_behind() is not None:
             self._paging = True
             gevent.spawn(self._push_backlog)
 
     def _push_backlog(self) -> None:
-        """In pages, each sent after the PONG that proves the one before."""
+        """In pages, each sent after the PONG that proves the one before, and whatever congested the socket."""
         self._proof = Event()
-        page = 0
+        page = PAGE_BYTES if self._congested else 0
         try:
             while self._socket.is_open and (behind := self._outlet.next_behind()) is not None:
                 conversation_id, gap = behind
@@ -120,6 +126,9 @@ class Courier:
                     page += len(frame)
                     self._write(conversation_id, message, frame)
             self.settle()
+        except Exception:
+            log.exception("pushing a backlog failed")
+            self._socket.close(1011, "the messages cannot be read")  # the client comes back, and gets them then
         finally:
             self._paging = False
             self._proof = None
@@ -132,10 +141,10 @@ class Courier:
         self._outlet.caught_up(conversation_id, message.seq)
 
     def _prove(self) -> None:
-        """Waits for the PONG of the first PING from here on."""
-        covering = self._outlet.sent + 1
+        """Waits until the client has all that was written so far."""
+        number = self._outlet.demand_proof()
         self.settle()
-        while self._proof is not None and self._outlet.proven < covering and self._socket.is_open:
+        while self._proof is not None and self._outlet.proven < number and self._socket.is_open:
             self._proof.clear()
             self._proof.wait()
 
