@@ -50,9 +50,7 @@ class AuthSection(Struct, frozen=True, forbid_unknown_fields=True):
     def __repr__(self) -> str:
         """Without the secret: a Config may end up in a log line or a traceback."""
         fields = {name: getattr(self, name) for name in self.__struct_fields__ if name != "jwt_secret"}
-        return (
-            f"AuthSection(jwt_secret=..., {', '.join(f'{name}={value!r}' for name, value in fields.items())})"
-        )
+        return f"AuthSection(jwt_secret=..., {', '.join(f'{name}={value!r}' for name, value in fields.items())})"
 
 
 class RateLimitSection(Struct, frozen=True, forbid_unknown_fields=True):

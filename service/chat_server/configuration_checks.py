@@ -57,9 +57,7 @@ def check(config: Config) -> None:
     for origin in config.server.cors_origins:
         _check_origin(origin)
     if config.database.url:
-        raise Mistake(
-            "database", "url", 'is given, but type is "sqlite"', "remove it: path names the database file"
-        )
+        raise Mistake("database", "url", 'is given, but type is "sqlite"', "remove it: path names the database file")
     if config.database.path in {"", ":memory:"}:
         raise Mistake("database", "path", "names no file", "give the path of the database file")
     if not config.backup.directory:
@@ -131,9 +129,7 @@ def _secret_in(file: Path) -> str:
     except UnicodeDecodeError:
         raise Mistake("auth", "jwt_secret_file", f"names {file}, which is not text", SECRET_REMEDY) from None
     if readable_by_all:
-        raise Mistake(
-            "auth", "jwt_secret_file", f"names {file}, which everybody can read", f"run chmod o-r {file}"
-        )
+        raise Mistake("auth", "jwt_secret_file", f"names {file}, which everybody can read", f"run chmod o-r {file}")
     return secret
 
 
@@ -182,6 +178,4 @@ def _check_origin(origin: str) -> None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     as_sent = f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default_port} else "")
     if origin != as_sent:
-        raise Mistake(
-            "server", "cors_origins", f"has {shown(origin)}, which no browser sends", f'write "{as_sent}"'
-        )
+        raise Mistake("server", "cors_origins", f"has {shown(origin)}, which no browser sends", f'write "{as_sent}"')

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import re
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,21 @@ def test_every_direct_dependency_is_justified_in_one_line(heading: str, requirem
 )
 def test_every_direct_dependency_is_locked(lock: str, requirements: list[str]) -> None:
     assert names(requirements) <= set(pins(lock)), "run `make lock`"
+
+
+def test_the_service_imports_every_dependency_that_it_ships_with() -> None:
+    modules = {
+        node.module.partition(".")[0]
+        if isinstance(node, ast.ImportFrom) and node.module
+        else alias.name.partition(".")[0]
+        for file in (ROOT / "service").rglob("*.py")
+        for node in ast.walk(ast.parse(file.read_text()))
+        if isinstance(node, ast.Import | ast.ImportFrom)
+        for alias in node.names
+    }
+    homes = packages_distributions()
+    used = {name.lower().replace("_", "-") for module in modules for name in homes.get(module, [])}
+    assert names(RUNTIME) <= used
 
 
 def test_tests_run_with_the_versions_that_the_service_ships_with() -> None:
