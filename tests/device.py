@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import threading
 import time
 import uuid
@@ -22,9 +23,9 @@ PATIENCE_SECONDS = 10
 
 
 @contextmanager
-def online(server: Server, person: Person, **options: Any) -> Iterator[Device]:
+def online(server: Server, person: Person) -> Iterator[Device]:
     """A device of the person's, connected for the length of the block, its `ready` received."""
-    device = Device(server, person.token, **options)
+    device = Device(server, person.token)
     try:
         device.wait(lambda frame: frame["type"] == "ready")
         yield device
@@ -35,12 +36,12 @@ def online(server: Server, person: Person, **options: Any) -> Iterator[Device]:
 class Device:
     """One open socket. A thread of its own receives, and answers PINGs; all that came is in `frames`."""
 
-    def __init__(self, server: Server, token: str, **options: Any) -> None:
+    def __init__(self, server: Server, token: str) -> None:
         self.frames: list[Frame] = []
         self.closed: tuple[int, str] | None = None
         self._news = threading.Condition()
         self._socket: ClientConnection = connect(
-            f"{server.socket_url}?token={token}", ping_interval=None, compression=None, **options
+            f"{server.socket_url}?token={token}", ping_interval=None, compression=None, legacy=True
         )
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()
@@ -94,6 +95,37 @@ class Device:
         data: Frame = frame["data"]
         return data
 
+    def sync(self) -> None:
+        """Everything the server wrote to this socket until now has come."""
+        asked = self.send("heartbeat")
+        self.wait(lambda frame: frame["type"] == "heartbeat" and frame["id"] == asked)
+
+    def receipts(self, status: str) -> list[int]:
+        """How far the receipts of one kind, `delivered` or `read`, have said so far, in order."""
+        return [frame["data"]["upToSeq"] for frame in self.of("ack") if frame["data"]["status"] == status]
+
+    def wait_for_receipt(self, status: str, up_to_seq: int, *, seconds: float = PATIENCE_SECONDS) -> Frame:
+        """The first receipt that says this, or more."""
+        return self.wait(
+            lambda frame: (
+                frame["type"] == "ack" and frame["data"]["status"] == status and frame["data"]["upToSeq"] >= up_to_seq
+            ),
+            seconds=seconds,
+        )
+
+    def sightings(self, person: Person) -> list[bool]:
+        """Whether the person was said to be online, each time something was said about it."""
+        return [frame["data"]["isOnline"] for frame in self.of("presence") if frame["data"]["userId"] == person.user_id]
+
+    def wait_for_sighting(self, person: Person, times: int = 1, *, seconds: float = PATIENCE_SECONDS) -> Frame:
+        """The data of the last of so many presence frames about the person."""
+        with self._news:
+            found = self._news.wait_for(lambda: len(self.sightings(person)) >= times, seconds)
+            assert found, f"{self.sightings(person)}; closed: {self.closed}"
+        about = [frame["data"] for frame in self.of("presence") if frame["data"]["userId"] == person.user_id]
+        data: Frame = about[times - 1]
+        return data
+
     def of(self, kind: str) -> list[Frame]:
         """What has come of one type, so far."""
         with self._news:
@@ -103,10 +135,10 @@ class Device:
         """The data of every message pushed so far."""
         return [frame["data"] for frame in self.of("message")]
 
-    def wait(self, wanted: Callable[[Frame], bool], *, seconds: float = PATIENCE_SECONDS) -> Frame:
-        """The first frame wanted, of those that have come or will."""
+    def wait(self, wanted: Callable[[Frame], bool], *, since: int = 0, seconds: float = PATIENCE_SECONDS) -> Frame:
+        """The first frame wanted, of those that have come or will; `since` says how many of those don't count."""
         deadline = time.monotonic() + seconds
-        checked = 0
+        checked = since
         with self._news:
             while True:
                 for frame in self.frames[checked:]:
@@ -114,7 +146,8 @@ class Device:
                         return frame
                 checked = len(self.frames)
                 left = deadline - time.monotonic()
-                assert left > 0 and self.closed is None, f"never came; closed: {self.closed}; {self.frames[-20:]}"
+                assert left > 0, f"never came: {self.frames[-20:]}"
+                assert self.closed is None, f"closed: {self.closed}; {self.frames[-20:]}"
                 self._news.wait(left)
 
     def wait_for_messages(self, count: int, *, seconds: float = PATIENCE_SECONDS) -> list[Frame]:
@@ -126,7 +159,8 @@ class Device:
                 left = deadline - time.monotonic()
                 if len(pushed) >= count:
                     return pushed
-                assert left > 0 and self.closed is None, f"{len(pushed)} of {count}; closed: {self.closed}"
+                assert left > 0, f"{len(pushed)} of {count}"
+                assert self.closed is None, f"{len(pushed)} of {count}; closed: {self.closed}"
                 self._news.wait(left)
 
     def wait_closed(self, *, seconds: float = PATIENCE_SECONDS) -> tuple[int, str]:
@@ -138,6 +172,11 @@ class Device:
                 assert left > 0, f"still open; {self.frames[-5:]}"
                 self._news.wait(left)
             return self.closed
+
+    def cut(self) -> None:
+        """Drops the connection, as a lost network does: no CLOSE."""
+        self._socket.socket.shutdown(socket.SHUT_RDWR)
+        self._thread.join(PATIENCE_SECONDS)
 
     def close(self) -> None:
         self._socket.close()
