@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -29,9 +30,12 @@ from chat_server.realtime.refusals import explain
 from chat_server.realtime.websocket import WebSocket, text_frame
 from chat_server.security.throttle import TokenBucket, Violations
 from chat_server.storage.commit import Mark, Stored
+from chat_server.storage.errors import StorageUnavailableError
 
 if TYPE_CHECKING:
     from chat_server.realtime.parts import Parts
+
+log = logging.getLogger("chat_server.realtime")
 
 READY_CONVERSATIONS = 200
 FRAMES_PER_TURN = 32
@@ -90,7 +94,7 @@ class Connection:
                 self._take(payload)
             elif opcode is Opcode.PONG:
                 self.courier.pong(payload)
-            elif self._too_fast():
+            elif self._take_token():
                 self.close(1008, "too many pings")
             if handled % FRAMES_PER_TURN == 0:
                 gevent.sleep(0)  # a socket that always has data would keep the hub from all others
@@ -166,21 +170,25 @@ class Connection:
             self._obey(frame)
         except InvalidFrameError as error:
             self.refuse(error.frame_id, error.code, str(error))
-            if self._too_fast():
-                self.close(1008, "too many bad frames")
-        except UnauthorizedError:
-            self.refuse(frame_id, "UNAUTHORIZED", "The token is not valid: sign in again.")
+            self._count_mistake()
+        except RateLimitedError as refusal:
+            self.refuse(frame_id, *explain(refusal))
+            self._count_violation(refusal.retry_after_ms)
         except RefusalError as refusal:
             self.refuse(frame_id, *explain(refusal))
-            if isinstance(refusal, RateLimitedError):
-                self._note_violation(refusal.retry_after_ms)
+            self._count_mistake()
+        except StorageUnavailableError:
+            self.refuse(frame_id, "SERVER_ERROR", "This could not be stored: send it again later.")
+        except Exception:
+            log.exception("a frame could not be handled", {"user": self.user_id})
+            self.refuse(frame_id, "SERVER_ERROR", "Something went wrong here: send it again later.")
 
     def _obey(self, frame: InboundFrame) -> None:
         if isinstance(frame, MessageFrame):
             self._send(frame)
             return
-        if self._too_fast():
-            raise RateLimitedError(1000)
+        if wait_ms := self._take_token():
+            raise RateLimitedError(wait_ms)
         match frame:
             case ReadFrame():
                 self._read(frame)
@@ -194,6 +202,8 @@ class Connection:
     def _send(self, frame: MessageFrame) -> None:
         while self._unacknowledged >= self._parts.config.limits.unacknowledged_messages and self.socket.is_open:
             self._wait_for_room()
+        if not self.socket.is_open:
+            return  # closed meanwhile, perhaps because the person was signed out; nothing was acknowledged
         known = self._parts.messages.send(
             sender_id=self.user_id,
             recipient_id=frame.data.recipient_id,
@@ -216,8 +226,6 @@ class Connection:
         self._room = None
 
     def _read(self, frame: ReadFrame) -> None:
-        if frame.data.up_to_seq < 1:
-            raise InvalidFrameError("INVALID_MESSAGE", "upToSeq: 1 or more", frame.id)
         side = self._parts.conversations.side(frame.data.conversation_id, self.user_id)
         self._parts.writer.raise_read(Mark(frame.data.conversation_id, side, frame.data.up_to_seq, origin=self))
 
@@ -225,7 +233,7 @@ class Connection:
         route = self._parts.conversations.route(self.user_id, frame.data.recipient_id)
         if route.blocked:
             raise BlockedError
-        if route.conversation_id:
+        if route.conversation_id and not route.sender_blocks:  # it would show that one is online
             push = frames.TypingPush(self.user_id, self.username, frame.data.is_typing)
             told = text_frame(frames.encode("typing", push, now=self._parts.clock()))
             for connection in self._parts.hub.sockets(frame.data.recipient_id):
@@ -240,16 +248,21 @@ class Connection:
 
     # How fast it may go
 
-    def _too_fast(self) -> bool:
-        """Takes one from the bucket of frames that are no messages, which has no acknowledgement to slow it."""
+    def _take_token(self) -> int:
+        """From the bucket of frames that no acknowledgement slows down; 0, or the milliseconds to wait for one."""
         if not self.limited:
-            return False
+            return 0
         now = self._parts.clock()
         if self._bucket is None:
             self._bucket = TokenBucket(self._parts.frame_rate, now)
-        return self._bucket.take(now) > 0
+        return self._bucket.take(now)
 
-    def _note_violation(self, retry_after_ms: int) -> None:
+    def _count_mistake(self) -> None:
+        """What is refused costs work all the same, and a client that sends nothing else is broken, or worse."""
+        if self._take_token():
+            self.close(1008, "too many mistakes")
+
+    def _count_violation(self, retry_after_ms: int) -> None:
         if self._violations is None:
             self._violations = Violations()
         if self._violations.refused(self._parts.clock(), retry_after_ms=retry_after_ms):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import itertools
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 FRAME_ID = re.compile(r"[A-Za-z0-9._:-]{1,64}")
 
@@ -37,7 +37,7 @@ class MessageFrame(_Inbound, tag="message", kw_only=True, frozen=True):
 
 class ReadData(Struct, rename="camel", frozen=True):
     conversation_id: str
-    up_to_seq: int
+    up_to_seq: Annotated[int, Meta(ge=0)]
 
 
 class ReadFrame(_Inbound, tag="read", kw_only=True, frozen=True):
@@ -86,7 +86,7 @@ def parse(payload: bytes) -> InboundFrame:
     except (msgspec.DecodeError, RecursionError) as error:
         raise InvalidFrameError("INVALID_JSON", str(error)) from error
     if frame.id and FRAME_ID.fullmatch(frame.id) is None:
-        raise InvalidFrameError("INVALID_MESSAGE", "id: 1 to 64 of A-Z a-z 0-9 . _ : -", frame.id[:64])
+        raise InvalidFrameError("INVALID_MESSAGE", "id: 1 to 64 of A-Z a-z 0-9 . _ : -", frame.id)
     if not frame.id and isinstance(frame, MessageFrame):
         raise InvalidFrameError("INVALID_MESSAGE", "a message needs an id of its sender's choice")
     return frame
@@ -94,7 +94,7 @@ def parse(payload: bytes) -> InboundFrame:
 
 def _id_of(payload: bytes) -> str:
     try:
-        return _id_decoder.decode(payload).id[:64]
+        return _id_decoder.decode(payload).id
     except (msgspec.DecodeError, RecursionError):
         return ""
 

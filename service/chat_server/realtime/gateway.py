@@ -96,4 +96,4 @@ def _token(environ: dict[str, Any], offered: list[str]) -> str:
     for name in offered:
         if name.startswith(BEARER_SUBPROTOCOL):
             return name[len(BEARER_SUBPROTOCOL) :]
-    return str(parse_qs(environ.get("QUERY_STRING", ""), max_num_fields=16).get("token", [""])[0])
+    return str(parse_qs(environ.get("QUERY_STRING", "")).get("token", [""])[0])

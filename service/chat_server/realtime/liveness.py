@@ -51,9 +51,10 @@ class Watch:
         elif self._beat_left and not self._answered(now):
             log.info("heartbeat missed", {"user": self._connection.user_id})
             self._connection.close(1002, "heartbeat: no answer to PING")
+            socket.abort()  # nobody is there to answer the CLOSE; the person is offline from now on
         elif now >= self._beat_at:
             self._beat(now)
-        return self._next(now)
+        return self.due(now)
 
     def _expire(self) -> None:
         self._connection.refuse("", "UNAUTHORIZED", "The token has expired.")
@@ -85,7 +86,8 @@ class Watch:
         self._unacknowledged = waiting
         return now - self._beat_left < self._parts.config.websocket.heartbeat_timeout_seconds
 
-    def _next(self, now: float) -> float:
+    def due(self, now: float) -> float:
+        """When to look next."""
         if self._beat_left or self._connection.socket.queued:
             return now + TICK_SECONDS
         expiry = now + (self._connection.expires_at - self._parts.clock()) / 1000
@@ -102,7 +104,8 @@ class Liveness:
 
     def watch(self, connection: Connection) -> None:
         now = time.monotonic()
-        self._push(now + 1.0, Watch(self._parts, connection, now))
+        watch = Watch(self._parts, connection, now)
+        self._push(watch.due(now), watch)
 
     def run(self) -> None:
         """Checks what is due, for ever."""

@@ -14,6 +14,7 @@ from chat_server.chat.refusals import (
     UserNotFoundError,
     WithOneselfError,
 )
+from chat_server.chat.sessions import AccountDeletedError, UnauthorizedError
 
 _WORDS: dict[type[RefusalError], tuple[str, str]] = {
     MessageLengthError: ("INVALID_MESSAGE_LENGTH", "A message has 1 to 5,000 characters."),
@@ -27,6 +28,8 @@ _WORDS: dict[type[RefusalError], tuple[str, str]] = {
     ),
     ConversationNotFoundError: ("NOT_A_PARTICIPANT", "You have no such conversation."),
     NotAParticipantError: ("NOT_A_PARTICIPANT", "You have no such conversation."),
+    UnauthorizedError: ("UNAUTHORIZED", "The token is not valid: sign in again."),
+    AccountDeletedError: ("UNAUTHORIZED", "The token is not valid: sign in again."),
     RateLimitedError: ("RATE_LIMIT_EXCEEDED", "Too many messages: wait, then send again."),
 }
 
