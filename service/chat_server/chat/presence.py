@@ -34,11 +34,13 @@ class Presence:
         """The online partners the person is shown to."""
         return self._online(self._audience.get(user_id, set()))
 
-    def introduce(self, user_id: str, partner_id: str) -> None:
-        """The two share a conversation from now on."""
-        for one, other in ((user_id, partner_id), (partner_id, user_id)):
-            if one in self._audience:
-                self._audience[one].add(other)
+    def introduce(self, user_id: str, partner_id: str) -> list[str]:
+        """The person has a new partner they are shown to; gives the partner if that one is to be told."""
+        audience = self._audience.get(user_id)
+        if audience is None:
+            return []
+        audience.add(partner_id)
+        return self._online([partner_id])
 
     def replace_audience(self, user_id: str, audience: Iterable[str]) -> tuple[list[str], list[str]]:
         """After a block, an unblock or a deletion: (online partners newly shown to, online partners no more)."""

@@ -36,12 +36,10 @@ class Announcer:
             self._tell(told, connection.user_id, connection.username, left_at=now)
 
     def introduced(self, one_id: str, other_id: str) -> None:
-        """The two have a conversation from now on: each learns that the other is online."""
-        presence = self._parts.presence
-        presence.introduce(one_id, other_id)
-        if presence.is_online(one_id) and presence.is_online(other_id):
-            self._tell([other_id], one_id, self._name(one_id))
-            self._tell([one_id], other_id, self._name(other_id))
+        """The two have a conversation from now on: each is shown to the other, but not to whom they block."""
+        for user_id, partner_id in ((one_id, other_id), (other_id, one_id)):
+            if not self._parts.conversations.route(user_id, partner_id).sender_blocks:
+                self._tell(self._parts.presence.introduce(user_id, partner_id), user_id, self._name(user_id))
 
     def relations_changed(self, user_ids: Collection[str]) -> None:
         """These people have blocked or unblocked somebody: who sees them online changes with it."""
