@@ -11,7 +11,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +19,11 @@ from pathlib import Path
 from tests.client import Client
 
 SECRET = "d2f0c9a1b7e84f63a5c1907e2b4d8f6a-only-for-tests"
+
+# What starts a server; tests put others in front of it (strace, unshare) or a broken one in its place.
+COMMAND = (sys.executable, "-m", "chat_server")
+UNMEASURED = {"COVERAGE_PROCESS_CONFIG": ""}
+"""The environment of a server that runs at its full speed: without coverage."""
 
 START_SECONDS = 20
 STOP_SECONDS = 15
@@ -108,6 +113,7 @@ def start_server(
     directory: Path,
     *,
     port: int = 0,
+    command: Sequence[str] = COMMAND,
     environ: Mapping[str, str] | None = None,
     **sections: Mapping[str, object],
 ) -> Server:
@@ -117,7 +123,7 @@ def start_server(
     log = directory / "server.log"
     with log.open("ab") as output:
         process = subprocess.Popen(
-            [sys.executable, "-m", "chat_server", "--config", str(config)],
+            [*command, "--config", str(config)],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -138,6 +144,7 @@ def running_server(
     directory: Path,
     *,
     port: int = 0,
+    command: Sequence[str] = COMMAND,
     environ: Mapping[str, str] | None = None,
     exits_cleanly: bool = True,
     **sections: Mapping[str, object],
@@ -147,7 +154,7 @@ def running_server(
     At the end it is stopped by SIGTERM and must exit with 0, unless the test ended it already or
     `exits_cleanly` is false.
     """
-    server = start_server(directory, port=port, environ=environ, **sections)
+    server = start_server(directory, port=port, command=command, environ=environ, **sections)
     try:
         yield server
         if server.process.poll() is None:
