@@ -46,7 +46,7 @@ lock: $(VENV)/.development
 	scripts/lock $(BIN)/uv
 
 clean:
-	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis service/*.egg-info
+	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis .schemathesis service/*.egg-info
 
 .run/config.toml: | $(VENV)/.runtime
 	@scripts/write-development-config $(BIN)/python $@
