@@ -176,12 +176,12 @@ def start_conversation(caller_id: str, other_id: str, now: int) -> Started:
     """Runs in the writer."""
     route = find_route(caller_id, other_id)
     other = User.get_by_id(other_id)
+    if route.blocked:
+        raise BlockedError
     if route.conversation_id:
         return Started(route.conversation_id, other_id, shown_name(other), created=False)
     if route.recipient_deleted:
         raise RecipientDeletedError
-    if route.blocked:
-        raise BlockedError
     first, second = sorted((caller_id, other_id))
     made = Conversation.create(id=new_id("conv"), user1_id=first, user2_id=second, created_at=now, last_message_at=now)
     return Started(made.id, other_id, other.username, created=True)
