@@ -47,7 +47,13 @@ def parser() -> argparse.ArgumentParser:
     )
     top.add_argument("--version", action="version", version=f"chat-server {__version__}")
     top.add_argument("--config", type=Path, metavar="PATH", help="the configuration (default: %(default)s)")
-    top.add_argument("--log-level", choices=get_args(LogLevel), help="what serve logs, instead of the configured level")
+    levels = get_args(LogLevel)
+    top.add_argument(
+        "--log-level",
+        choices=levels,
+        metavar="LEVEL",
+        help=f"what serve logs, instead of the configured level: {', '.join(levels)}",
+    )
     top.set_defaults(command="serve", config=default_path())
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
