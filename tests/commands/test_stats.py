@@ -30,13 +30,9 @@ def add_messages(admin: Admin, *, ages_ms: list[int]) -> None:
             id="conv-1", user1_id="a", user2_id="b", created_at=now, last_seq=len(ages_ms), last_message_at=now
         )
         for seq, age in enumerate(ages_ms, start=1):
+            created_at = now - age
             Message.create(
-                conversation_id="conv-1",
-                seq=seq,
-                client_id=f"id-{seq}",
-                sender_id="a",
-                content="x",
-                created_at=now - age,
+                conversation_id="conv-1", seq=seq, client_id=f"{seq}", sender_id="a", content="x", created_at=created_at
             )
 
 
