@@ -21,17 +21,19 @@ from websockets.frames import Close, Opcode
 from chat_server.realtime.message_reader import MessageReader, ViolationError
 
 READ_SIZE = 16384
-READS_PER_TURN = 8
+TURN_BYTES = READ_SIZE
+READ_COST_BYTES = 1024
+"""What a read counts for in a client's turn, beside its bytes."""
 CLOSING_SECONDS = 5
 FINISH_SECONDS = 2
 
 
 def text_frame(payload: bytes) -> bytes:
     """The payload as one unfragmented text frame, as servers send it; the same bytes serve every socket."""
-    return _frame(Opcode.TEXT, payload)
+    return serialize(Opcode.TEXT, payload)
 
 
-def _frame(opcode: Opcode, payload: bytes) -> bytes:
+def serialize(opcode: Opcode, payload: bytes) -> bytes:
     """Section 5.2: FIN and opcode, the length in 1, 3 or 9 bytes, and no mask."""
     length = len(payload)
     if length < 126:
@@ -48,8 +50,8 @@ class WebSocket:
         "_out",
         "_queue_limit",
         "_reader",
-        "_reads",
         "_socket",
+        "_turn",
         "_writer",
         "is_open",
         "last_progress",
@@ -60,7 +62,7 @@ class WebSocket:
     def __init__(self, connected: socket.socket, *, max_message: int, queue_limit: int, binary: bool = False) -> None:
         self._socket = connected
         self._reader = MessageReader(max_message=max_message, binary=binary)
-        self._reads = 0
+        self._turn = 0
         self._queue_limit = queue_limit
         self._out: list[bytes] = []
         self._writer: gevent.Greenlet[..., None] | None = None
@@ -85,7 +87,7 @@ class WebSocket:
                         self._finish()
                         return
                     if opcode is Opcode.PING:
-                        self.write(_frame(Opcode.PONG, payload))
+                        self.write(serialize(Opcode.PONG, payload))
                     if self.is_open:
                         yield opcode, payload
                 self.flush()
@@ -97,13 +99,16 @@ class WebSocket:
 
     def _read(self) -> bytes:
         """b"" at the end. A client that always has more to read lets the others have their turn."""
-        self._reads += 1
-        if self._reads % READS_PER_TURN == 0:
-            gevent.sleep(0)
+        if self._turn >= TURN_BYTES:
+            self._turn = 0
+            # One round of the event loop. `sleep(0)` is none: gevent runs 50 of those before it looks at any socket.
+            gevent.idle(priority=2)
         try:
-            return self._socket.recv(READ_SIZE)
+            data: bytes = self._socket.recv(READ_SIZE)
         except OSError:
             return b""
+        self._turn += len(data) + READ_COST_BYTES
+        return data
 
     def write(self, frames: bytes) -> None:
         """Queues serialized frames. A client that lets the queue grow over its limit is given up."""
@@ -117,7 +122,7 @@ class WebSocket:
                 self.give_up()
 
     def write_ping(self, payload: bytes) -> None:
-        self.write(_frame(Opcode.PING, payload))
+        self.write(serialize(Opcode.PING, payload))
 
     def flush(self) -> None:
         """Hands what is queued to the kernel; what it does not take at once follows as the client reads."""
@@ -173,7 +178,7 @@ class WebSocket:
     def _send_close(self, payload: bytes) -> None:
         if self.is_open:
             self.is_open = False
-            frame = _frame(Opcode.CLOSE, payload)
+            frame = serialize(Opcode.CLOSE, payload)
             self._out.append(frame)
             self.queued += len(frame)
             self.flush()

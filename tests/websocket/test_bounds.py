@@ -1,0 +1,111 @@
+"""What strangers can make a server process do: its memory stays flat, and everybody else is served."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+
+from gevent import socket
+
+from tests.websocket.echo_server import EchoServer, Settings, running_echo_server
+from tests.websocket.raw import CONTINUATION, PING, PONG, TEXT, Got, Peer, closing, frame
+
+MIB = 1024 * 1024
+
+
+@contextmanager
+def joined(server: EchoServer, *, receive_buffer: int = 0) -> Iterator[Peer]:
+    """A connection to the server whose upgrade is done."""
+    with socket.socket() as connected:
+        if receive_buffer:
+            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+        connected.connect(("127.0.0.1", server.port))
+        key = base64.b64encode(bytes(16)).decode()
+        lines = ["GET /socket HTTP/1.1", "Host: here", "Upgrade: websocket", "Connection: Upgrade"]
+        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
+        connected.sendall("\r\n".join(lines).encode())
+        answer = b""
+        while not answer.endswith(b"\r\n\r\n"):
+            answer += connected.recv(1)
+        assert b" 101 " in answer
+        yield Peer(connected)
+
+
+def warm(server: EchoServer) -> int:
+    """The server's memory, once it has done everything for the first time."""
+    with joined(server) as peer:
+        for _ in range(100):
+            peer.send(frame(TEXT, b"x" * 60_000))
+            peer.get()
+    return server.resident_bytes()
+
+
+def test_a_frame_that_claims_a_terabyte_costs_no_memory() -> None:
+    with running_echo_server() as server:
+        before = warm(server)
+        with joined(server) as peer:
+            peer.send(frame(TEXT, claimed=2**40)[:14])
+            with suppress(OSError):
+                for _ in range(100):
+                    peer.send(bytes(MIB))
+            assert closing(peer.get()) == 1009
+            assert server.resident_bytes() - before < 4 * MIB
+
+
+def test_readers_who_read_nothing_cost_no_more_than_their_queues() -> None:
+    readers, limit = 10, MIB
+    with running_echo_server(Settings(queue_limit=limit)) as server, ExitStack() as stack:
+        before = most = warm(server)
+        peers = [stack.enter_context(joined(server, receive_buffer=4096)) for _ in range(readers)]
+        chunk = frame(TEXT, b"x" * 60_000) * 16
+        for _ in range(30):
+            for peer in peers:
+                with suppress(OSError):  # it was dropped
+                    peer.send(chunk)
+            most = max(most, server.resident_bytes())
+        assert most - before < readers * 2 * limit
+
+
+def test_a_message_that_never_ends_costs_no_more_than_the_limit() -> None:
+    with running_echo_server() as server:
+        before = warm(server)
+        with joined(server) as peer:
+            fragments = frame(CONTINUATION, b"x" * 1000, final=False) * 100
+            peer.send(frame(TEXT, final=False))
+            with suppress(OSError):
+                for _ in range(500):
+                    peer.send(fragments)
+            assert closing(peer.get()) == 1009
+            assert server.resident_bytes() - before < 4 * MIB
+
+
+def test_clients_who_never_pause_do_not_keep_the_server_from_the_others() -> None:
+    message = frame(TEXT, final=False) + frame(CONTINUATION, final=False) * 4000 + frame(CONTINUATION)
+    over = threading.Event()
+
+    def flood(server: EchoServer) -> None:
+        with joined(server) as peer:
+            while not over.is_set():
+                peer.send(message)
+
+    with running_echo_server() as server:
+        floods = [threading.Thread(target=flood, args=[server]) for _ in range(3)]
+        for one in floods:
+            one.start()
+        try:
+            with joined(server) as peer:
+                waits = []
+                for number in range(30):
+                    began = time.monotonic()
+                    peer.send(frame(PING, b"%d" % number))
+                    assert peer.get() == Got(PONG, b"%d" % number)
+                    waits.append(time.monotonic() - began)
+                    time.sleep(0.01)
+        finally:
+            over.set()
+            for one in floods:
+                one.join()
+        assert max(waits) < 0.5
