@@ -70,21 +70,12 @@ InboundFrame = MessageFrame | ReadFrame | TypingFrame | HeartbeatFrame | AuthFra
 _decoder = msgspec.json.Decoder(InboundFrame)
 
 
-class _Identified(Struct):
-    id: str = ""
-
-
-_id_decoder = msgspec.json.Decoder(_Identified)
-
-
 def parse(payload: bytes) -> InboundFrame:
     """The frame a client sent. Raises InvalidFrameError with INVALID_JSON or INVALID_MESSAGE."""
     try:
         frame: InboundFrame = _decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        raise InvalidFrameError("INVALID_MESSAGE", str(error), _id_of(payload)) from error
     except (msgspec.DecodeError, RecursionError) as error:
-        raise InvalidFrameError("INVALID_JSON", str(error)) from error
+        raise _explain(payload, error) from error
     if frame.id and FRAME_ID.fullmatch(frame.id) is None:
         raise InvalidFrameError("INVALID_MESSAGE", "id: 1 to 64 of A-Z a-z 0-9 . _ : -", frame.id)
     if not frame.id and isinstance(frame, MessageFrame):
@@ -92,11 +83,14 @@ def parse(payload: bytes) -> InboundFrame:
     return frame
 
 
-def _id_of(payload: bytes) -> str:
+def _explain(payload: bytes, fault: Exception) -> InvalidFrameError:
+    """The decoder of frames stops at what it meets first: that there is JSON at all, and its id, is seen here."""
     try:
-        return _id_decoder.decode(payload).id
-    except (msgspec.DecodeError, RecursionError):
-        return ""
+        found = msgspec.json.decode(payload)
+    except (msgspec.DecodeError, RecursionError) as malformed:
+        return InvalidFrameError("INVALID_JSON", str(malformed))
+    frame_id = found.get("id") if isinstance(found, dict) else None
+    return InvalidFrameError("INVALID_MESSAGE", str(fault), frame_id if isinstance(frame_id, str) else "")
 
 
 class SentData(Struct, rename="camel"):
