@@ -99,7 +99,8 @@ def _leave_out_what_no_line_shows() -> None:
 class _BatchHandler(logging.Handler):
     def __init__(self, descriptor: int, render: Render) -> None:
         super().__init__()
-        self._descriptor = descriptor
+        # Its own, so that whoever closes the stream leaves no thread writing into another file of that number.
+        self._descriptor = os.dup(descriptor)
         self._render = render
         self._waiting: deque[logging.LogRecord] = deque()
         self._dropped = 0
@@ -144,6 +145,7 @@ class _BatchHandler(logging.Handler):
                 lines.append(self._line(_dropped_record(dropped - reported)))
                 reported = dropped
             self._write("".join(lines).encode(errors="backslashreplace"))
+        os.close(self._descriptor)
 
     def _line(self, record: logging.LogRecord) -> str:
         try:
