@@ -1,0 +1,22 @@
+"""A fault of ours: the stranger learns nothing, the admin finds it by the request's id."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from tests.server import running_server
+
+
+def test_is_told_to_the_log_only(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        anna = server.client().sign_up("anna")
+        with sqlite3.connect(server.database) as database:
+            database.execute("ALTER TABLE blocks RENAME TO lost")
+        answer = anna.client.get("/user/me/blocks")
+        assert (answer.status, answer.error) == (500, "SERVER_ERROR")
+        assert "blocks" not in answer.body.decode()
+        line = server.wait_for_log("request failed")
+        assert answer.headers["x-request-id"] in line
+        assert "no such table: blocks" in server.logged()
+        assert server.client().get("/health").status == 200
