@@ -1,0 +1,89 @@
+"""Metrics that prometheus-client has no class for: cheap durations, and what files say."""
+
+from __future__ import annotations
+
+import os
+import time
+from bisect import bisect_left
+from collections.abc import Iterator
+from itertools import accumulate
+from pathlib import Path
+
+from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector, CollectorRegistry
+from prometheus_client.utils import floatToGoString
+
+
+class Durations(Collector):
+    """A histogram for hot paths, of one thread: a value costs a tenth of what it does in prometheus-client's.
+
+    Takes seconds. `bounds` are the buckets' upper ones, rising; the last bucket has none.
+    """
+
+    def __init__(self, name: str, words: str, bounds: tuple[float, ...], registry: CollectorRegistry) -> None:
+        self._name = name
+        self._words = words
+        self._bounds = bounds
+        self._counts = [0] * (len(bounds) + 1)
+        self._sum = 0.0
+        registry.register(self)
+
+    def observe(self, seconds: float) -> None:
+        """Count one duration."""
+        self._counts[bisect_left(self._bounds, seconds)] += 1
+        self._sum += seconds
+
+    def collect(self) -> Iterator[HistogramMetricFamily]:
+        """What prometheus-client renders."""
+        names = [*map(floatToGoString, self._bounds), "+Inf"]
+        buckets = list(zip(names, accumulate(self._counts), strict=True))
+        yield HistogramMetricFamily(self._name, self._words, buckets=buckets, sum_value=self._sum)
+
+
+class Files(Collector):
+    """The database's size, its disk's free space and the last backup's age, looked up when somebody asks.
+
+    What does not exist has no sample, so that `absent()` finds it and no figure lies.
+    """
+
+    def __init__(self, database: Path, backups: Path, registry: CollectorRegistry) -> None:
+        self._database = database
+        self._backups = backups
+        registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """What prometheus-client renders."""
+        wal = Path(f"{self._database}-wal")
+        yield _gauge("chat_database_bytes", "Size of the database file.", _size(self._database))
+        yield _gauge("chat_wal_bytes", "Size of the write-ahead log.", _size(wal))
+        yield _gauge("chat_disk_free_bytes", "Space left for the database.", _free(self._database.parent))
+        yield _gauge("chat_backup_age_seconds", "Age of the newest backup.", _age(self._backups / "latest.db"))
+
+
+def _gauge(name: str, words: str, value: float | None) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, words)
+    if value is not None:
+        family.add_metric((), value)
+    return family
+
+
+def _size(path: Path) -> int | None:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return None
+
+
+def _age(path: Path) -> float | None:
+    try:
+        return max(0.0, time.time() - path.stat().st_mtime)
+    except OSError:
+        return None
+
+
+def _free(directory: Path) -> int | None:
+    try:
+        disk = os.statvfs(directory)
+    except OSError:
+        return None
+    return disk.f_bavail * disk.f_frsize
