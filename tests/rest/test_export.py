@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.client import Person
 from tests.device import online
-from tests.server import Server, running_server
+from tests.server import UNMEASURED, Server, running_server
 
 
 def test_holds_all_that_is_stored(shared_server: Server, anna: Person, ben: Person) -> None:
@@ -48,7 +48,7 @@ def test_holds_no_secret_and_nothing_of_others(shared_server: Server, anna: Pers
 
 def test_a_large_one_takes_little_memory(tmp_path: Path) -> None:
     """200,000 messages of 500 characters: 100 MB and more of JSON, in a few MB of memory."""
-    with running_server(tmp_path, environ={"COVERAGE_PROCESS_CONFIG": ""}) as server:
+    with running_server(tmp_path, environ=UNMEASURED, database={"readers": 1}) as server:
         anna, ben = server.client().sign_up("anna"), server.client().sign_up("ben")
         started = anna.client.post("/conversations/start", {"otherUserId": ben.user_id}).succeeded()
         fill(server, started["conversationId"], anna, 200_000)
