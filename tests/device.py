@@ -74,20 +74,26 @@ class Device:
 
     def say(self, to: Person, content: str, message_id: str = "") -> Frame:
         """Sends a message and waits for its acknowledgement, whose data it gives."""
+        since = len(self.frames)
         message_id = self.write(to, content, message_id)
-        return self.ack(message_id)
+        return self.ack(message_id, since=since)
 
-    def ack(self, message_id: str) -> Frame:
+    def ack(self, message_id: str, *, since: int = 0) -> Frame:
         """The data of the message's `sent`."""
-        frame = self.wait(
-            lambda frame: (
-                frame["id"] == message_id
-                and (frame["type"] == "error" or (frame["type"] == "ack" and frame["data"]["status"] == "sent"))
-            )
-        )
+        frame = self.answer(message_id, since=since)
         assert frame["type"] == "ack", frame
         data: Frame = frame["data"]
         return data
+
+    def answer(self, message_id: str, *, since: int = 0) -> Frame:
+        """What the sender of a message was told first: that it was sent, or why not."""
+        return self.wait(
+            lambda frame: (
+                frame["id"] == message_id
+                and (frame["type"] == "error" or (frame["type"] == "ack" and frame["data"]["status"] == "sent"))
+            ),
+            since=since,
+        )
 
     def error(self, frame_id: str = "") -> Frame:
         """The data of the error that answers the frame, or of the next one."""

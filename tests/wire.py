@@ -31,9 +31,11 @@ def upgrade_headers() -> dict[str, str]:
 
 
 @contextmanager
-def wired(server: Server, token: str, *, receive_buffer: int = 0) -> Iterator[Wire]:
+def wired(
+    server: Server, token: str, *, headers: Mapping[str, str | None] | None = None, receive_buffer: int = 0
+) -> Iterator[Wire]:
     """A connection for the length of the block."""
-    wire = Wire(server, f"/socket?token={token}", receive_buffer=receive_buffer)
+    wire = Wire(server, f"/socket?token={token}", headers, receive_buffer=receive_buffer)
     try:
         assert wire.answer.status == 101, wire.answer
         yield wire
@@ -88,34 +90,44 @@ class Wire:
 
     def send(self, *frames: dict[str, Any]) -> None:
         """Sends JSON frames, all in one packet where they fit."""
-        texts = [json.dumps({"id": "", "timestamp": 0, "data": {}, **frame}).encode() for frame in frames]
-        self.write(b"".join(Frame(Opcode.TEXT, text).serialize(mask=True) for text in texts))
+        self.write(b"".join(_masked(Opcode.TEXT, json.dumps(frame).encode()) for frame in frames))
+
+    def send_text(self, text: str) -> None:
+        self.write(_masked(Opcode.TEXT, text.encode()))
+
+    def ping(self, payload: bytes) -> None:
+        self.write(_masked(Opcode.PING, payload))
 
     def pong(self, number: bytes) -> None:
-        self.write(Frame(Opcode.PONG, number).serialize(mask=True))
+        self.write(_masked(Opcode.PONG, number))
 
     def hang_up(self) -> None:
         """Sends a CLOSE, and waits for nothing."""
-        self.write(Frame(Opcode.CLOSE, Close(1000, "").serialize()).serialize(mask=True))
+        self.write(_masked(Opcode.CLOSE, Close(1000, "").serialize()))
 
     def write(self, data: bytes) -> None:
         self._socket.sendall(data)
 
-    def read(self, *, seconds: float = PATIENCE_SECONDS, at_most: int = 65536) -> list[Frame]:
+    def read(self, *, seconds: float = PATIENCE_SECONDS) -> list[Frame]:
         """What has come, after waiting for something; nothing when nothing came in time or the server hung up."""
+        deadline = time.monotonic() + seconds
         frames = self._taken()
-        self._socket.settimeout(seconds)
-        while not frames and not self.closed:
-            try:
-                data = self._socket.recv(at_most)
-            except TimeoutError:
-                break
-            except ConnectionError:
-                data = b""
-            self.closed = not data
-            self._protocol.receive_data(data)
-            frames = self._taken()
+        while not frames and not self.closed and (left := deadline - time.monotonic()) > 0:
+            frames = self.sip(65536, seconds=left)
         return frames
+
+    def sip(self, size: int, *, seconds: float = PATIENCE_SECONDS) -> list[Frame]:
+        """Takes some of the bytes that have come, at most so many; gives the frames that they complete."""
+        self._socket.settimeout(seconds)
+        try:
+            data = self._socket.recv(size)
+        except TimeoutError:
+            return []
+        except ConnectionError:
+            data = b""
+        self.closed = not data
+        self._protocol.receive_data(data)
+        return self._taken()
 
     def _taken(self) -> list[Frame]:
         self._protocol.data_to_send()  # PONGs and CLOSE: this client says nothing of its own accord
@@ -125,9 +137,7 @@ class Wire:
                 self.close_code = Close.parse(frame.data).code
         return frames
 
-    def read_until(
-        self, wanted: Callable[[list[Frame]], bool], *, seconds: float = PATIENCE_SECONDS, at_most: int = 65536
-    ) -> list[Frame]:
+    def read_until(self, wanted: Callable[[list[Frame]], bool], *, seconds: float = PATIENCE_SECONDS) -> list[Frame]:
         """Everything that comes until it is what is wanted."""
         deadline = time.monotonic() + seconds
         frames: list[Frame] = []
@@ -135,8 +145,13 @@ class Wire:
             left = deadline - time.monotonic()
             assert left > 0, f"never came: {frames[-10:]}"
             assert not self.closed, f"closed with {self.close_code}: {frames[-10:]}"
-            frames += self.read(seconds=left, at_most=at_most)
+            frames += self.read(seconds=left)
         return frames
+
+    def read_close(self) -> int:
+        """The code of the server's CLOSE, which comes after whatever else."""
+        self.read_until(lambda _frames: self.close_code != 0)
+        return self.close_code
 
     def read_to_end(self, *, seconds: float = PATIENCE_SECONDS) -> list[Frame]:
         """Everything until the server hangs up."""
@@ -144,6 +159,10 @@ class Wire:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _masked(opcode: Opcode, payload: bytes) -> bytes:
+    return Frame(opcode, payload).serialize(mask=True)
 
 
 def texts(frames: list[Frame], kind: str = "") -> list[dict[str, Any]]:

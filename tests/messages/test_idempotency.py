@@ -23,10 +23,9 @@ def acknowledged_once_more(device: Device, to: Person) -> Iterator[None]:
 
 def again(device: Device, to: Person, content: str, message_id: str) -> Frame:
     """Sends a message once more; gives the data of what answers it."""
-    seen = len(device.frames)
+    since = len(device.frames)
     device.write(to, content, message_id)
-    frame = device.wait(lambda frame: frame["id"] == message_id, since=seen)
-    data: Frame = frame["data"]
+    data: Frame = device.answer(message_id, since=since)["data"]
     return data
 
 

@@ -170,13 +170,12 @@ class Connection:
             self._obey(frame)
         except InvalidFrameError as error:
             self.refuse(error.frame_id, error.code, str(error))
-            self._count_mistake()
-        except RateLimitedError as refusal:
-            self.refuse(frame_id, *explain(refusal))
-            self._count_violation(refusal.retry_after_ms)
+            if self._take_token():
+                self.close(1008, "too many bad frames")
         except RefusalError as refusal:
             self.refuse(frame_id, *explain(refusal))
-            self._count_mistake()
+            if isinstance(refusal, RateLimitedError):
+                self._count_violation(refusal.retry_after_ms)
         except StorageUnavailableError:
             self.refuse(frame_id, "SERVER_ERROR", "This could not be stored: send it again later.")
         except Exception:
@@ -249,18 +248,13 @@ class Connection:
     # How fast it may go
 
     def _take_token(self) -> int:
-        """From the bucket of frames that no acknowledgement slows down; 0, or the milliseconds to wait for one."""
+        """From the bucket of frames that are no messages; 0, or the milliseconds to wait for one."""
         if not self.limited:
             return 0
         now = self._parts.clock()
         if self._bucket is None:
             self._bucket = TokenBucket(self._parts.frame_rate, now)
         return self._bucket.take(now)
-
-    def _count_mistake(self) -> None:
-        """What is refused costs work all the same, and a client that sends nothing else is broken, or worse."""
-        if self._take_token():
-            self.close(1008, "too many mistakes")
 
     def _count_violation(self, retry_after_ms: int) -> None:
         if self._violations is None:
