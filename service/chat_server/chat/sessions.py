@@ -203,20 +203,6 @@ class Sessions:
         """Which of the sessions the database still has."""
         return self._readers.run(existing, session_ids)
 
-    def is_remembered(self, session_id: str) -> bool:
-        """Whether the session was verified, and has neither ended nor been forgotten since."""
-        return session_id in self._living
-
-    def save_uses(self) -> None:
-        """Writes down when sessions were last used. It happens by itself, but for the stop of the server."""
-        while self._uses:
-            uses, self._uses = self._uses, {}
-            try:
-                self._writer.write(save_uses, uses)
-            except StorageUnavailableError:
-                # A full disk must not sign anybody out: what is remembered is newer, and is saved next time.
-                log.debug("the last use of sessions is not saved", {"sessions": len(uses)})
-
     def _find(self, claims: Claims) -> _Living | None:
         living = self._living.get(claims.session_id)
         if living is not None:
@@ -242,7 +228,17 @@ class Sessions:
         living.last_used_at = now
         self._uses[session_id] = now
         if not self._saver:
-            self._saver = gevent.spawn(self.save_uses)
+            self._saver = gevent.spawn(self._save_uses)
+
+    def _save_uses(self) -> None:
+        """Writes down when sessions were last used: all that came together while the last commit was under way."""
+        while self._uses:
+            uses, self._uses = self._uses, {}
+            try:
+                self._writer.write(save_uses, uses)
+            except StorageUnavailableError:
+                # A full disk must not sign anybody out: what is remembered is newer, and is saved next time.
+                log.debug("the last use of sessions is not saved", {"sessions": len(uses)})
 
 
 # The rules.
