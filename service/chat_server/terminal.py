@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import getpass
 import json
-import os
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -30,13 +29,14 @@ class OutputLostError(Exception):
 
 def show(text: str) -> None:
     """Raises OutputLostError; a reader that has gone (`| head`) has seen enough."""
+    encoding = sys.stdout.encoding
     try:
-        sys.stdout.write(text + "\n")
+        sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stdout.flush()
+    except BrokenPipeError:
+        pass
     except OSError as error:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for what is still in Python's buffer
-        if not isinstance(error, BrokenPipeError):
-            raise OutputLostError(f"standard output: {error.strerror}") from error
+        raise OutputLostError(f"standard output: {error.strerror}") from error
 
 
 def note(text: str) -> None:

@@ -58,9 +58,13 @@ def newer(database: Path) -> None:
         connection.execute("PRAGMA user_version = 9999")
 
 
-def older(database: Path) -> None:
+def without_a_schema(database: Path) -> None:
     with closing(sqlite3.connect(database)) as connection:
         connection.execute("PRAGMA user_version = 0")
+
+
+def impossible_to_open(database: Path) -> None:
+    Path(f"{database}-wal").mkdir()
 
 
 @pytest.mark.parametrize(
@@ -73,7 +77,8 @@ def older(database: Path) -> None:
         (damaged, "malformed"),
         (another_programs, "not chat-server's database: name another in [database] path"),
         (newer, "written by a newer chat-server (schema 9999"),
-        (older, "written by an older chat-server (schema 0"),
+        (without_a_schema, "written by an older chat-server (schema 0, this one needs "),
+        (impossible_to_open, "unable to open database file: see ls -l"),
     ],
 )
 @pytest.mark.parametrize("opened", [reading, writing])

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from chat_server.arguments import parser
 from tests.commands.admin import CHAT_SERVER, Admin
 
 # A byte that is not UTF-8, as Python hands it over.
@@ -23,11 +24,11 @@ def test_help_names_every_exit_code_and_needs_no_configuration(tmp_path: Path) -
 @pytest.mark.parametrize(
     "words", [["users"], ["users", "nonsense"], ["users", "list", "--limit", "0"], ["users", "unlock", NO_TEXT]]
 )
-def test_a_wrong_command_line_exits_with_2(admin: Admin, words: list[str]) -> None:
-    done = admin.run(*words)
-    assert done.code == 2
-    assert done.output == ""
-    assert "usage: chat-server users" in done.errors
+def test_a_wrong_command_line_is_explained(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        parser().parse_args(words)
+    assert stopped.value.code == 2
+    assert "usage: chat-server users" in capsys.readouterr().err
 
 
 def test_a_wrong_configuration_exits_with_78(admin: Admin) -> None:
@@ -45,6 +46,11 @@ def test_output_that_is_lost_is_an_error_but_a_reader_that_leaves_is_none(admin:
         ["bash", "-c", f"{command} > >(exec true); echo $?"], capture_output=True, text=True, check=False
     )
     assert (left.stdout, left.stderr) == ("0\n", "")
+
+
+def test_what_the_terminal_cannot_show_is_escaped(admin: Admin) -> None:
+    admin.run("invites", "create", "--note", "Zoë")
+    assert r"Zo\xeb" in admin.run("invites", "list", environ={"PYTHONIOENCODING": "ascii"}).output
 
 
 @pytest.mark.parametrize("words", ["check-config", "stats", "healthcheck"])

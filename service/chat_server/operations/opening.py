@@ -46,9 +46,11 @@ def _opened(section: DatabaseSection) -> Iterator[SqliteDatabase]:
         database = connect(path, busy_timeout_seconds=section.busy_timeout_seconds)
         with database.connection_context():
             yield database
-    except (OperationalError, sqlite3.OperationalError) as error:
+    except sqlite3.DatabaseError as error:  # of the check: peewee's errors are its own
+        raise DatabaseUnusableError(f"{path}: {error}: see ls -l {path}*; restore a backup if it is damaged") from error
+    except OperationalError as error:
         raise StorageUnavailableError(f"{path}: {error}: try again; if it stays, see ls -l {path}* and df") from error
-    except (DatabaseError, sqlite3.DatabaseError) as error:
+    except DatabaseError as error:
         raise DatabaseUnusableError(f"{path}: {error}: restore a backup if it is damaged") from error
 
 
