@@ -153,6 +153,15 @@ def test_a_command_waits_for_the_database_only_so_long(admin: Admin) -> None:
         assert admin.run(*READS, environ=patience).code == 0
 
 
+def test_a_change_holds_the_database_from_its_first_look(admin: Admin) -> None:
+    with (
+        closing(sqlite3.connect(admin.database, timeout=0)) as other,
+        writing(DatabaseSection(path=str(admin.database))),
+        pytest.raises(sqlite3.OperationalError, match="locked"),
+    ):
+        other.execute("BEGIN IMMEDIATE")
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can act for another user; run as root: make test-system")
 @pytest.mark.parametrize("opened", [reading, writing])
 def test_files_made_by_root_belong_to_the_databases_owner(admin: Admin, opened: Opening) -> None:
