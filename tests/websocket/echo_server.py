@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
 import json
 import signal
@@ -75,6 +76,23 @@ def running_echo_server(settings: Settings = Settings()) -> Iterator[EchoServer]
             assert process.wait(STOP_SECONDS) == 0
         finally:
             process.kill()
+
+
+def join(port: int, *, receive_buffer: int = 0) -> socket.socket:
+    """A connection whose upgrade is done. `receive_buffer`: bytes the kernel keeps of what is not read."""
+    connected = socket.socket()
+    if receive_buffer:
+        connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+    connected.connect(("127.0.0.1", port))
+    key = base64.b64encode(bytes(16)).decode()
+    lines = ["GET /socket HTTP/1.1", "Host: here", "Upgrade: websocket", "Connection: Upgrade"]
+    lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
+    connected.sendall("\r\n".join(lines).encode())
+    answer = b""
+    while not answer.endswith(b"\r\n\r\n"):
+        answer += connected.recv(1)
+    assert b" 101 " in answer
+    return connected
 
 
 class EchoGateway(Gateway):

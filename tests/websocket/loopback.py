@@ -45,7 +45,7 @@ def loopback(
 ) -> Iterator[Loopback]:
     """A connection for the length of the block. The buffers are the kernel's, of the server and of the peer.
 
-    At the end the WebSocket is aborted, as its owner does, and must have left no greenlet behind.
+    At the end the WebSocket is aborted, as its owner does, and must have left no greenlet and no bytes behind.
     """
     served, connected = _connected(send_buffer, receive_buffer)
     websocket = WebSocket(served, max_message=max_message, queue_limit=queue_limit)
@@ -59,8 +59,7 @@ def loopback(
         made.wait_for_end()
         gevent.sleep(0)
         gevent.sleep(0)
-        assert websocket._writer is None
-        assert websocket.queued == 0
+        assert (websocket._writer, websocket._out, websocket.queued) == (None, [], 0)
         served.close()
         connected.close()
 

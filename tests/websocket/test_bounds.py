@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 
-from gevent import socket
-
-from tests.websocket.echo_server import EchoServer, Settings, running_echo_server
+from tests.websocket.echo_server import EchoServer, Settings, join, running_echo_server
 from tests.websocket.raw import CONTINUATION, PING, PONG, TEXT, Got, Peer, closing, frame
 
 MIB = 1024 * 1024
@@ -18,19 +15,8 @@ MIB = 1024 * 1024
 
 @contextmanager
 def joined(server: EchoServer, *, receive_buffer: int = 0) -> Iterator[Peer]:
-    """A connection to the server whose upgrade is done."""
-    with socket.socket() as connected:
-        if receive_buffer:
-            connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
-        connected.connect(("127.0.0.1", server.port))
-        key = base64.b64encode(bytes(16)).decode()
-        lines = ["GET /socket HTTP/1.1", "Host: here", "Upgrade: websocket", "Connection: Upgrade"]
-        lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
-        connected.sendall("\r\n".join(lines).encode())
-        answer = b""
-        while not answer.endswith(b"\r\n\r\n"):
-            answer += connected.recv(1)
-        assert b" 101 " in answer
+    """A client of the server, for the length of the block."""
+    with join(server.port, receive_buffer=receive_buffer) as connected:
         yield Peer(connected)
 
 

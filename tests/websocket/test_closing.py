@@ -222,3 +222,17 @@ def test_a_socket_that_is_closed_while_it_is_written_to_stops_the_writing() -> N
         made.websocket._socket.close()
         made.wait_for_end()
         assert not made.websocket.is_open
+
+
+def test_a_reset_while_it_is_written_to_is_noticed_though_nobody_reads() -> None:
+    with loopback(send_buffer=4096, receive_buffer=4096) as made:
+        made.reading.kill()
+        made.websocket.write(layer.text_frame(bytes(500_000)))
+        made.websocket.flush()
+        gevent.sleep(0.01)
+        assert made.websocket.is_open
+        made.peer.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        made.peer.socket.close()
+        gevent.sleep(0.01)
+        assert not made.websocket.is_open
+        assert made.websocket.queued == 0

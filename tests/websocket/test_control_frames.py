@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+
+import gevent
 import pytest
 from websockets.frames import Opcode
 
@@ -55,3 +58,13 @@ def test_a_flood_of_pings_whose_answers_are_not_read_is_bounded_and_ends_in_1013
         assert closing(last) == 1013
         assert answers == [answer] * len(answers)
         assert len(answers) * 127 < 2 * limit
+
+
+def test_whatever_comes_is_a_sign_of_life_even_half_a_frame() -> None:
+    with loopback() as made:
+        for half in (frame(TEXT, b"hello")[:3], frame(TEXT, b"hello")[3:], frame(PONG)):
+            began = time.monotonic()
+            assert made.websocket.last_received < began
+            made.peer.send(half)
+            gevent.sleep(0.01)
+            assert made.websocket.last_received >= began

@@ -73,3 +73,15 @@ def test_giving_up_while_nothing_is_queued_just_closes() -> None:
     with loopback() as made:
         made.websocket.give_up()
         assert closing(made.peer.get()) == 1013
+
+
+def test_giving_up_who_is_being_closed_already_leaves_them_their_close() -> None:
+    with loopback(send_buffer=4096, receive_buffer=4096) as made:
+        made.websocket.write(text_frame(bytes(100_000)))
+        made.websocket.flush()
+        made.websocket.close(1008, "token expired")
+        made.websocket.give_up()
+        made.peer.send(close_frame(1008))
+        message, last = made.peer.get_all()
+        assert len(message.payload) == 100_000
+        assert closing(last) == 1008
