@@ -115,6 +115,15 @@ class TestRefresh:
         with pytest.raises(UnauthorizedError):
             world.sessions.refresh(token, DEVICE)
 
+    def test_a_token_that_outlives_its_idle_session_is_worth_nothing(self, world: World) -> None:
+        _, token = world.sign_up("anna")
+        world.sessions._idle_ms = 60_000
+        world.clock.pass_by(seconds=59)
+        world.sessions.verify(token)
+        world.clock.pass_by(seconds=60)
+        with pytest.raises(UnauthorizedError):
+            world.sessions.verify(token)
+
     def test_refreshing_is_using(self, world: World) -> None:
         _, token = world.sign_up("anna")
         for _ in range(3):

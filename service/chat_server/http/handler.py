@@ -66,21 +66,8 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
 
     def handle_one_request(self) -> bool | None:
         """True when another request may follow; None when the connection is to be closed."""
-        if not self._await_request():
+        if not self._await_request() or not self._receive():
             return None
-        limits = self.server.limits
-        try:
-            with Timeout(limits.request_timeout_seconds, RequestTooSlowError()):
-                head = read_head(self.rfile)
-                body = read_body(
-                    self.rfile, head.length, limit=limits.max_body_bytes, proceed=lambda: self._proceed(head)
-                )
-        except OSError:
-            return None
-        except Exception as fault:  # noqa: BLE001  the table of errors knows them all
-            self._refuse(answer(fault, now=self.server.clock()))
-            return None
-        self._take(head, body)
         self.application = self.server.application
         self.handle_one_response()
         return None if self.close_connection else True
@@ -108,6 +95,23 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
             return False
         finally:
             del self.server.idle[self]
+
+    def _receive(self) -> bool:
+        """Reads a request, whole. False when there was none to be read; then it is answered, if it can be."""
+        limits = self.server.limits
+        try:
+            with Timeout(limits.request_timeout_seconds, RequestTooSlowError()):
+                head = read_head(self.rfile)
+                body = read_body(
+                    self.rfile, head.length, limit=limits.max_body_bytes, proceed=lambda: self._proceed(head)
+                )
+        except OSError:
+            return False
+        except Exception as fault:  # noqa: BLE001  the table of errors knows them all
+            self._refuse(answer(fault, now=self.server.clock()))
+            return False
+        self._take(head, body)
+        return True
 
     def _proceed(self, head: Head) -> None:
         """Says 100 Continue to who waits for it before sending the body (RFC 9110, section 10.1.1)."""
