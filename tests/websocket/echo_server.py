@@ -78,8 +78,11 @@ def running_echo_server(settings: Settings = Settings()) -> Iterator[EchoServer]
             process.kill()
 
 
-def join(port: int, *, receive_buffer: int = 0) -> socket.socket:
-    """A connection whose upgrade is done. `receive_buffer`: bytes the kernel keeps of what is not read."""
+def join(port: int, *, receive_buffer: int = 0, behind: bytes = b"") -> socket.socket:
+    """A connection whose upgrade is done. `receive_buffer`: bytes the kernel keeps of what is not read.
+
+    `behind` is sent in one piece with the upgrade's request.
+    """
     connected = socket.socket()
     if receive_buffer:
         connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -87,7 +90,7 @@ def join(port: int, *, receive_buffer: int = 0) -> socket.socket:
     key = base64.b64encode(bytes(16)).decode()
     lines = ["GET /socket HTTP/1.1", "Host: here", "Upgrade: websocket", "Connection: Upgrade"]
     lines += ["Sec-WebSocket-Version: 13", f"Sec-WebSocket-Key: {key}", "", ""]
-    connected.sendall("\r\n".join(lines).encode())
+    connected.sendall("\r\n".join(lines).encode() + behind)
     answer = b""
     while not answer.endswith(b"\r\n\r\n"):
         answer += connected.recv(1)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
-from hypothesis import given
+import gevent
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
@@ -64,6 +65,7 @@ def read(pieces: Sequence[bytes]) -> tuple[list[Event], int]:
     return events, 0
 
 
+@settings(deadline=None)
 @given(conversations(), st.data())
 def test_messages_are_the_same_however_their_frames_are_cut(
     conversation: tuple[list[bytes], list[Event]], data: st.DataObject
@@ -89,6 +91,7 @@ anything = st.lists(
 )
 
 
+@settings(deadline=None)
 @given(anything.map(b"".join), st.data())
 def test_anything_is_judged_the_same_however_it_is_cut(sent: bytes, data: st.DataObject) -> None:
     pieces = cut(sent, data.draw(st.lists(st.integers(0, len(sent)), max_size=10)))
@@ -98,6 +101,7 @@ def test_anything_is_judged_the_same_however_it_is_cut(sent: bytes, data: st.Dat
     assert sum(len(payload) for opcode, payload in events if opcode is Opcode.TEXT) <= len(sent)
 
 
+@settings(deadline=None)
 @given(anything.map(b"".join), st.data())
 def test_nothing_a_client_sends_makes_receive_raise(sent: bytes, data: st.DataObject) -> None:
     with loopback(echo=True, max_message=MAX_MESSAGE) as made:
@@ -110,6 +114,7 @@ def test_nothing_a_client_sends_makes_receive_raise(sent: bytes, data: st.DataOb
         assert not made.websocket.is_open
 
 
+@settings(deadline=None)
 @given(conversations())
 def test_a_conversation_is_answered_in_its_order_and_closed_by_the_client(
     conversation: tuple[list[bytes], list[Event]],
@@ -123,3 +128,14 @@ def test_a_conversation_is_answered_in_its_order_and_closed_by_the_client(
         got = [(one.opcode, one.payload) for one in made.peer.get_all()]
         assert got[:-1] == expected
         assert got[-1][0] == CLOSE
+
+
+def test_a_client_may_send_one_byte_at_a_time() -> None:
+    sent = [frame(TEXT, b"hel", final=False), frame(PING, b"?"), frame(CONTINUATION, b"lo"), frame(TEXT, b"x" * 300)]
+    with loopback() as made:
+        for byte in b"".join(sent):
+            made.peer.send(bytes([byte]))
+            gevent.sleep(0)
+        made.peer.end()
+        made.wait_for_end()
+        assert made.received == [(Opcode.PING, b"?"), (Opcode.TEXT, b"hello"), (Opcode.TEXT, b"x" * 300)]

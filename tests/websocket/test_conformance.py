@@ -11,7 +11,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.websocket.echo_server import ROOT, Settings, running_echo_server
+from tests.websocket.echo_server import ROOT, Settings, join, running_echo_server
+from tests.websocket.raw import CONTINUATION, TEXT, Got, Peer, frame
 
 MIB = 1024 * 1024
 
@@ -51,3 +52,11 @@ def test_each_deviation_is_explained() -> None:
     explained = (ROOT / "docs" / "protocol-conformance.md").read_text()
     for name in [*DEVIATIONS, "12.*", "13.*"]:
         assert f"`{name}`" in explained
+
+
+def test_frames_may_come_right_behind_the_upgrade() -> None:
+    sent = frame(TEXT, b"hello") + frame(TEXT, b"and ", final=False)
+    with running_echo_server() as server, join(server.port, behind=sent) as connected:
+        peer = Peer(connected)
+        peer.send(frame(CONTINUATION, b"welcome"))
+        assert [peer.get(), peer.get()] == [Got(TEXT, b"hello"), Got(TEXT, b"and welcome")]

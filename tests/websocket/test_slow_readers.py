@@ -44,7 +44,7 @@ def test_who_reads_again_gets_whole_messages_in_order_and_then_1013() -> None:
         assert 0 < len(messages) < written
         assert [(one.opcode, int(one.payload)) for one in messages] == [(TEXT, n) for n in range(len(messages))]
         made.peer.end()
-        made.wait_for_end(0.5)
+        made.wait_for_end(1.5)
 
 
 def test_who_never_reads_again_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,7 +52,7 @@ def test_who_never_reads_again_is_dropped(monkeypatch: pytest.MonkeyPatch) -> No
     with loopback(queue_limit=LIMIT, send_buffer=4096, receive_buffer=4096) as made:
         write_until_given_up(made)
         assert not made.reading.ready()
-        made.wait_for_end(0.5)
+        made.wait_for_end(1.5)
         assert made.websocket.queued == 0
 
 
