@@ -21,12 +21,22 @@ def listen(host: str, port: int, passed: Sequence[int] = ()) -> socket.socket:
 
     Raises CannotListenError.
     """
-    listener = socket.socket(fileno=passed[0]) if passed else _bind(host, port)
+    listener = _adopt(passed[0]) if passed else _bind(host, port)
     # Accepted sockets inherit these. Without TCP_NODELAY a small frame waits for the client's delayed ACK.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
     listener.listen(BACKLOG)
     return listener
+
+
+def _adopt(descriptor: int) -> socket.socket:
+    try:
+        passed = socket.socket(fileno=descriptor)
+    except OSError as error:
+        raise CannotListenError("what systemd passed is no socket: see the socket unit") from error
+    if passed.family not in {socket.AF_INET, socket.AF_INET6} or passed.type != socket.SOCK_STREAM:
+        raise CannotListenError("the socket passed by systemd is not TCP: the socket unit needs ListenStream=PORT")
+    return passed
 
 
 def _bind(host: str, port: int) -> socket.socket:

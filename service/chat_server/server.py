@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from types import TracebackType
 
 import gevent
 from gevent import socket
@@ -93,6 +94,16 @@ def serve(load: Callable[[], Config], *, log_level: LogLevel | None) -> int:
     finally:
         lock.release()
         output.close()
+
+
+def log_uncaught(
+    _context: object,
+    _kind: type[BaseException] | None,
+    error: BaseException | str | None,
+    _traceback: TracebackType | None,
+) -> None:
+    """What nobody caught belongs in the log, where secrets are masked, not bare on standard error."""
+    log.critical("uncaught", exc_info=error if isinstance(error, BaseException) else None)
 
 
 class Server:
@@ -226,6 +237,7 @@ class Server:
 
     def start(self) -> None:
         sys.setswitchinterval(SWITCH_SECONDS)
+        gevent.get_hub().print_exception = log_uncaught  # type: ignore[method-assign,assignment]
         self.writer.start(self.committed)
         self.http.start()
         gevent.spawn(self.liveness.run)

@@ -20,3 +20,10 @@ def test_is_told_to_the_log_only(tmp_path: Path) -> None:
         assert answer.headers["x-request-id"] in line
         assert "no such table: blocks" in server.logged()
         assert server.client().get("/health").status == 200
+
+
+def test_every_line_logged_for_a_request_carries_its_id(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        answer = server.client().log_in("nobody", "Wrong-Horse-1")
+        assert answer.status == 401
+        assert f"request={answer.headers['x-request-id']}" in server.wait_for_log("failed login")

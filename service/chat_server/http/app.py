@@ -108,7 +108,7 @@ def build(parts: Parts) -> falcon.App[Request, falcon.Response]:
 
     def refuse(req: Request, resp: falcon.Response, error: Exception, _params: dict[str, str]) -> None:
         if refusal_of(type(error)) is UNFORESEEN:
-            log.error("request failed", {"request": req.request_id, "path": req.path}, exc_info=error)
+            log.error("request failed", {"path": req.path}, exc_info=error)
         answered = answer(error, now=parts.clock())
         resp.status = answered.status
         resp.set_headers(answered.headers)

@@ -8,6 +8,7 @@ import time
 import falcon
 
 from chat_server.http.request import Request
+from chat_server.observability.logs import request_id
 from chat_server.observability.metrics import Metrics
 
 log = logging.getLogger("chat_server.http")
@@ -30,6 +31,7 @@ class Journal:
         self._metrics = metrics
 
     def process_request(self, req: Request, resp: falcon.Response) -> None:
+        request_id.set(req.request_id)  # for every line that is logged on behalf of this request
         resp.set_headers(HEADERS)
         resp.set_header("X-Request-Id", req.request_id)
 
@@ -44,7 +46,6 @@ class Journal:
         log.debug(
             "request",
             {
-                "request": req.request_id,
                 "method": req.method,
                 "path": req.path,
                 "status": status,
@@ -52,3 +53,4 @@ class Journal:
                 "address": req.address,
             },
         )
+        request_id.set(None)  # the greenlet goes on to the connection's next request

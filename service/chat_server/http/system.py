@@ -13,6 +13,7 @@ from msgspec import Struct
 from chat_server import __version__
 from chat_server.http.endpoint import Document, Reply, endpoint
 from chat_server.http.errors import UpgradeRequiredError
+from chat_server.observability.collectors import last_backup_at
 from chat_server.observability.metrics import Metrics
 from chat_server.storage.errors import StorageUnavailableError
 from chat_server.storage.models import User, WriteProbe
@@ -137,7 +138,7 @@ class Status:
             connections=ConnectionsBody(self._sockets(), self._readers.run(count_users)),
             messages_per_second=round(self._messages_per_second(), 1),
             queue_depth=self._writer.depth,
-            last_backup_at=last_backup(self._backups),
+            last_backup_at=last_backup_at(self._backups),
         )
 
 
@@ -172,11 +173,3 @@ def write_probe(now: int) -> None:
 def count_users() -> int:
     """How many accounts there are, without deleted ones. Runs in a reader."""
     return User.select().where(User.deleted_at.is_null()).count()
-
-
-def last_backup(directory: Path) -> int | None:
-    """When the newest backup was made (ms since the epoch), by its file; None when there is none to be seen."""
-    try:
-        return (directory / "latest.db").stat().st_mtime_ns // 1_000_000
-    except OSError:
-        return None

@@ -57,7 +57,7 @@ class Files(Collector):
         yield _gauge("chat_database_bytes", "Size of the database file.", _size(self._database))
         yield _gauge("chat_wal_bytes", "Size of the write-ahead log.", _size(wal))
         yield _gauge("chat_disk_free_bytes", "Space left for the database.", _free(self._database.parent))
-        yield _gauge("chat_backup_age_seconds", "Age of the newest backup.", _age(self._backups / "latest.db"))
+        yield _gauge("chat_backup_age_seconds", "Age of the newest backup.", _backup_age(self._backups))
 
 
 def _gauge(name: str, words: str, value: float | None) -> GaugeMetricFamily:
@@ -74,11 +74,17 @@ def _size(path: Path) -> int | None:
         return None
 
 
-def _age(path: Path) -> float | None:
+def last_backup_at(backups: Path) -> int | None:
+    """When the newest good backup was made (ms since the epoch): `latest.db` is it. None where there is none."""
     try:
-        return max(0.0, time.time() - path.stat().st_mtime)
+        return (backups / "latest.db").stat().st_mtime_ns // 1_000_000
     except OSError:
         return None
+
+
+def _backup_age(backups: Path) -> float | None:
+    made_at = last_backup_at(backups)
+    return None if made_at is None else max(0.0, time.time() - made_at / 1000)
 
 
 def _free(directory: Path) -> int | None:

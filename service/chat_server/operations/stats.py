@@ -9,6 +9,7 @@ from pathlib import Path
 from peewee import fn
 
 from chat_server.config import Config
+from chat_server.observability.collectors import last_backup_at
 from chat_server.operations.opening import reading
 from chat_server.storage.models import Conversation, Message, Session, User
 
@@ -56,7 +57,7 @@ def stats(config: Config, *, now: int) -> Stats:
             database_bytes=_size(path),
             wal_bytes=_size(Path(f"{path}-wal")),
             schema_version=database.pragma("user_version"),
-            last_backup_at=_last_backup(Path(config.backup.directory)),
+            last_backup_at=last_backup_at(Path(config.backup.directory)),
         )
 
 
@@ -80,10 +81,3 @@ def _size(path: Path) -> int:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _last_backup(directory: Path) -> int | None:
-    try:
-        return (directory / "latest.db").stat().st_mtime_ns // 1_000_000
-    except OSError:
-        return None

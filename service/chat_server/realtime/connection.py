@@ -257,6 +257,7 @@ class Connection:
         return self._bucket.take(now)
 
     def _count_violation(self, retry_after_ms: int) -> None:
+        self._parts.metrics.rate_limited.labels("frame").inc()
         if self._violations is None:
             self._violations = Violations()
         if self._violations.refused(self._parts.clock(), retry_after_ms=retry_after_ms):

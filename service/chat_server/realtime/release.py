@@ -107,8 +107,8 @@ class Release:
     def _measure(self, batch: Batch) -> None:
         metrics, now = self._parts.metrics, time.monotonic()
         metrics.committed(batch.seconds, len(batch.drafts), durable=batch.failure is None)
-        for draft in batch.drafts:
-            metrics.ack_seconds.observe(now - _sending(draft).received_at)
+        for outcome in batch.outcomes:
+            metrics.ack_seconds.observe(now - _sending(outcome.draft).received_at)
         for result, count in Counter(map(_result, batch.outcomes)).items():
             metrics.messages.labels(result).inc(count)
         if batch.failure is not None:
