@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Callable
 
 import gevent
+from gevent.threadpool import ThreadPool
 
 from chat_server.cli import main
 from chat_server.storage import database
-from chat_server.storage.commit import GroupCommit
-from chat_server.storage.writer import Writer
+from chat_server.storage.commit import Conflicting, Draft, GroupCommit, Stored
+from chat_server.storage.writer import Batch, Writer
 
 
 def sync_taken_away() -> None:
@@ -21,30 +23,50 @@ def sync_taken_away() -> None:
     database.SYNCHRONOUS = "off"
 
 
-def ack_before_commit() -> None:
-    """Acknowledges messages when they are written, while the transaction is still to be committed."""
-    save = GroupCommit.save
+class HastyThread:
+    """In place of the writer's thread: what it does counts as done as soon as the messages have their numbers."""
 
-    def save_slowly(commit: GroupCommit) -> None:
-        save(commit)
+    def __init__(self) -> None:
+        self._thread = ThreadPool(1)
+        self._batch: Batch | None = None
+
+    def apply(self, function: Callable[..., None], args: tuple[Batch, ...] = ()) -> None:
+        self._thread.join()
+        self._batch = args[0] if args else None
+        working = self._thread.spawn(function, *args)
+        while not (working.ready() or self._numbered()):
+            gevent.sleep(0.0005)
+
+    def _numbered(self) -> bool:
+        return self._batch is not None and bool(self._batch.outcomes) and not self._batch.operations
+
+    def tell(self, outcomes: list[Stored | Conflicting]) -> None:
+        """Called in the thread, before the transaction is committed."""
+        assert self._batch is not None
+        self._batch.outcomes = outcomes
         time.sleep(0.005)
 
-    def run(writer: Writer) -> None:
-        while not writer._stopping or writer._queued():
-            writer._wake.wait()
-            writer._wake.clear()
-            while writer._queued():
-                batch = writer._take()
-                committing = writer._thread.spawn(writer._commit, batch)
-                while batch.operations or not batch.outcomes:
-                    if committing.ready():
-                        break
-                    gevent.sleep(0.001)
-                writer._release(batch)
-                committing.get()
+    def kill(self) -> None:
+        self._thread.kill()
 
-    setattr(GroupCommit, "save", save_slowly)  # noqa: B010  mypy would have it that methods are for good
-    setattr(Writer, "_run", run)  # noqa: B010
+
+def ack_before_commit() -> None:
+    """Acknowledges messages while their transaction is still to be committed."""
+    thread = HastyThread()
+    append, start = GroupCommit.append, Writer.start
+
+    def append_and_tell(commit: GroupCommit, drafts: list[Draft], *, look_up: bool) -> list[Stored | Conflicting]:
+        outcomes = append(commit, drafts, look_up=look_up)
+        thread.tell(outcomes)
+        return outcomes
+
+    def start_hastily(writer: Writer, committed: Callable[[Batch], None]) -> None:
+        setattr(writer, "_thread", thread)  # noqa: B010
+        start(writer, committed)
+
+    # setattr: mypy would have it that methods and types are for good.
+    setattr(GroupCommit, "append", append_and_tell)  # noqa: B010
+    setattr(Writer, "start", start_hastily)  # noqa: B010
 
 
 FAULTS = {fault.__name__: fault for fault in (sync_taken_away, ack_before_commit)}

@@ -15,19 +15,20 @@ import pytest
 
 from tests.client import Person
 from tests.faults.conftest import Report
-from tests.faults.line import Frame, Line, LineLostError, message
+from tests.faults.line import Line, LineLostError, message
 from tests.server import UNMEASURED, Server, running_server
 
 CONTENT = "x" * 4000
 FEW, WARM_UP, FLOOD = 100, 3000, 12000
 RECEIVE_BUFFER = 64 * 1024
-WINDOW = 64
+# Little enough at once that messages are pushed as they come, not in pages.
+WINDOW = 16
 MIB = 2**20
 STALLED_SECONDS = 3
 # What a slow reader may cost: its own queue (1 MiB by default), and the noise of an allocator.
 GROWTH_BYTES = 8 * MIB
 PROBE_SECONDS = 0.02
-LATENCY_SECONDS = 0.5
+LATENCY_SECONDS = 0.25
 
 
 @pytest.fixture
@@ -42,10 +43,34 @@ def server(tmp_path: Path) -> Iterator[Server]:
         yield server
 
 
+class Reader:
+    """Somebody's socket, which reads when it is told to."""
+
+    def __init__(self, server: Server, person: Person, writer: Person) -> None:
+        self.line = Line(server.port, person.token, receive_buffer=RECEIVE_BUFFER)
+        self._writer = writer
+        self.seqs: list[int] = []
+        """Of the writer's messages, as they came."""
+
+    def read(self) -> None:
+        """What has come by now."""
+        for frame in self.line.receive():
+            if frame["type"] == "message" and frame["data"]["senderId"] == self._writer.user_id:
+                self.seqs.append(frame["data"]["seq"])
+
+    def read_to(self, seq: int) -> None:
+        """Until this message has come; raises LineLostError if the connection ends before."""
+        deadline = time.monotonic() + 30
+        while seq not in self.seqs[-1:]:
+            assert time.monotonic() < deadline, f"nothing came after {self.seqs[-1:]}"
+            select.select([self.line], [], [], 1)
+            self.read()
+
+
 class Flood:
     """Somebody who sends a lot, while a bystander writes a line now and then and others read, or don't."""
 
-    def __init__(self, server: Server, sender: Person, bystander: Person, readers: list[Line]) -> None:
+    def __init__(self, server: Server, sender: Person, bystander: Person, readers: list[Reader]) -> None:
         self._process = psutil.Process(server.process.pid)
         self._line = Line(server.port, sender.token)
         self._bystander = bystander
@@ -56,6 +81,7 @@ class Flood:
 
     def send(self, recipient: Person, count: int) -> None:
         """Returns when all are acknowledged."""
+        lines = {reader.line: reader for reader in self._readers}
         sent = acknowledged = 0
         probed_at, probe_due = 0.0, 0.0
         while acknowledged < count:
@@ -66,15 +92,14 @@ class Flood:
             if not probed_at and time.monotonic() >= probe_due:
                 self._probe.send(message(str(uuid.uuid4()), recipient.user_id, "and me?"))
                 probed_at = time.monotonic()
-            ready, _, _ = select.select([self._line, self._probe, *self._readers], [], [], PROBE_SECONDS)
+            ready, _, _ = select.select([self._line, self._probe, *lines], [], [], PROBE_SECONDS)
             if self._line in ready:
                 acknowledged += sum(_is_sent(frame) for frame in self._line.receive())
             if self._probe in ready and any(_is_sent(frame) for frame in self._probe.receive()):
                 self.latencies.append(time.monotonic() - probed_at)
                 probed_at, probe_due = 0.0, time.monotonic() + PROBE_SECONDS
-            for reader in self._readers:
-                if reader in ready:
-                    reader.receive()
+            for line in lines.keys() & set(ready):
+                lines[line].read()
             self.peak_bytes = max(self.peak_bytes, self._process.memory_info().rss)
 
 
@@ -87,10 +112,10 @@ def _is_sent(frame: dict[str, object]) -> bool:
 
 def test_who_reads_nothing_is_closed_and_the_servers_memory_stays_flat(server: Server, report: Report) -> None:
     ann, bob, cat = (server.client().sign_up(name) for name in ("ann", "bob", "cat"))
-    reader = Line(server.port, bob.token, receive_buffer=RECEIVE_BUFFER)
+    reader = Reader(server, bob, ann)
     flood = Flood(server, ann, cat, [reader])
     flood.send(bob, WARM_UP)
-    read_all(reader, until=WARM_UP)
+    reader.read_to(WARM_UP)
     usual_bytes, usual_latencies = flood.peak_bytes, flood.latencies
 
     flood = Flood(server, ann, cat, [])
@@ -98,7 +123,7 @@ def test_who_reads_nothing_is_closed_and_the_servers_memory_stays_flat(server: S
         flooding = thread.submit(flood.send, bob, FLOOD)
         server.wait_for_log("slow reader closed", seconds=30)
         with pytest.raises(LineLostError):
-            read_all(reader)
+            reader.read_to(WARM_UP + FLOOD)
         flooding.result()
 
     growth = flood.peak_bytes - usual_bytes
@@ -108,27 +133,16 @@ def test_who_reads_nothing_is_closed_and_the_servers_memory_stays_flat(server: S
         f"(before: {statistics.median(usual_latencies) * 1000:.1f} ms, {max(usual_latencies) * 1000:.0f} ms)"
     )
     assert growth < GROWTH_BYTES
-    assert max(flood.latencies) < LATENCY_SECONDS
-    assert reader.close_code == 1013
+    # One of twenty may be the disk's: an acknowledgement waits for its sync.
+    assert statistics.quantiles(flood.latencies, n=20)[-1] < LATENCY_SECONDS
+    assert reader.line.close_code == 1013
 
 
 def test_who_reads_again_in_time_gets_everything_in_order(server: Server) -> None:
     ann, bob, cat = (server.client().sign_up(name) for name in ("ann", "bob", "cat"))
-    pausing = Line(server.port, bob.token, receive_buffer=RECEIVE_BUFFER)
-    Flood(server, ann, cat, []).send(bob, FEW)
-    came = read_all(pausing, until=FEW)
+    reader = Reader(server, bob, ann)
+    Flood(server, ann, cat, [reader]).send(bob, FEW)
+    reader.read_to(FEW)
     Flood(server, ann, cat, []).send(bob, WARM_UP)
-    came += read_all(pausing, until=FEW + WARM_UP)
-    from_ann = [frame["data"]["seq"] for frame in came if frame["data"].get("senderId") == ann.user_id]
-    assert from_ann == list(range(1, FEW + WARM_UP + 1))
-
-
-def read_all(line: Line, *, until: int = 0) -> list[Frame]:
-    """What comes until the connection is over, or the conversation has come so far."""
-    frames: list[Frame] = []
-    news: list[Frame] = []
-    while not until or all(frame["data"].get("seq") != until for frame in news):
-        select.select([line], [], [], 5)
-        news = line.receive()
-        frames += news
-    return frames
+    reader.read_to(FEW + WARM_UP)
+    assert reader.seqs == list(range(1, FEW + WARM_UP + 1))

@@ -57,7 +57,9 @@ class Batch:
     operations: list[Operation]
     outcomes: list[Stored | Conflicting] = field(default_factory=list)
     seconds: float = 0.0
-    failure: Exception | None = None
+    failure: BaseException | None = None
+    wrote: bool = False
+    """Whether it changed anything: only then its success proves that the database can be written."""
     changed_outside: bool = False
 
 
@@ -177,9 +179,10 @@ class Writer:
         failure = "" if batch.failure is None else str(batch.failure) or type(batch.failure).__name__
         if failure and not self.failing:
             log.error("database cannot be written", {"cause": failure})
-        elif self.failing and not failure:
+        elif self.failing and batch.wrote:
             log.info("database can be written again")
-        self.failing = failure
+        if failure or batch.wrote:
+            self.failing = failure
 
     # From here on: the writer's native thread.
 
@@ -194,7 +197,7 @@ class Writer:
             except TakenIdError:
                 self._transact(batch, look_up=True)
         except Exception as error:  # noqa: BLE001  whatever it is, the batch is not durable and its senders must hear so
-            batch.failure = error
+            batch.failure = _first(error)
             self._recover(error)
         batch.seconds = time.monotonic() - started
 
@@ -203,6 +206,7 @@ class Writer:
         touched = {draft.conversation_id for draft in batch.drafts}
         touched.update(mark.conversation_id for mark in (*batch.delivered, *batch.read))
         with self._database.atomic("IMMEDIATE"):
+            changes = self._database.connection().total_changes
             commit = GroupCommit(self._database.connection(), touched, now=self._clock())
             delivered = commit.raise_delivered(batch.delivered)
             outcomes = commit.append(batch.drafts, look_up=look_up)
@@ -210,7 +214,9 @@ class Writer:
             commit.save()
             for operation in batch.operations:
                 self._operate(operation)
+            changes = self._database.connection().total_changes - changes
         batch.delivered, batch.outcomes, batch.read = delivered, outcomes, read
+        batch.wrote = changes > 0
 
     def _operate(self, operation: Operation) -> None:
         try:
@@ -238,6 +244,13 @@ class Writer:
             log.warning("the WAL could not be folded into the database", {"cause": str(error)})
         finally:
             self._database.close()
+
+
+def _first(error: BaseException) -> BaseException:
+    """What went wrong at first: SQLite ends a transaction that fills the disk, and then rolling it back fails too."""
+    while isinstance(error.__context__, (DatabaseError, sqlite3.DatabaseError)):
+        error = error.__context__
+    return error
 
 
 def _keep_highest(marks: dict[tuple[str, int], Mark], mark: Mark) -> None:
