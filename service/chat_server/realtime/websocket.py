@@ -44,7 +44,11 @@ def serialize(opcode: Opcode, payload: bytes) -> bytes:
 
 
 class WebSocket:
-    """Reads with `receive`, in one greenlet; anybody writes with `write`, then `flush`. Times are monotonic seconds."""
+    """Reads with `receive`, in one greenlet; anybody writes with `write`, then `flush`. Times are monotonic seconds.
+
+    `max_message` and `queue_limit`: bytes in a message, and bytes that may wait for the client; `binary`: whether
+    messages other than text are taken.
+    """
 
     __slots__ = (
         "_out",
