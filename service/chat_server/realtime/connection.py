@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import gevent
 from gevent.event import Event
 from websockets.frames import Opcode
 
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
 log = logging.getLogger("chat_server.realtime")
 
 READY_CONVERSATIONS = 200
-FRAMES_PER_TURN = 32
 
 
 @dataclass(slots=True)
@@ -89,15 +87,13 @@ class Connection:
         """From `ready` to the end of the connection. `early`: bytes that came right behind the upgrade."""
         self._welcome(acquaintances)
         self.courier.open(acquaintances)
-        for handled, (opcode, payload) in enumerate(self.socket.receive(early), start=1):
+        for opcode, payload in self.socket.receive(early):
             if opcode is Opcode.TEXT:
                 self._take(payload)
             elif opcode is Opcode.PONG:
                 self.courier.pong(payload)
             elif self._take_token():
                 self.close(1008, "too many pings")
-            if handled % FRAMES_PER_TURN == 0:
-                gevent.sleep(0)  # a socket that always has data would keep the hub from all others
 
     def _welcome(self, acquaintances: list[Acquaintance]) -> None:
         now = self._parts.clock()
