@@ -144,7 +144,7 @@ class Server:
             presence=Presence(),
             sessions=self.sessions,
             conversations=self.conversations,
-            messages=Messages(self.conversations, self.readers, self.writer, rate=self.message_rate),
+            messages=Messages(self.conversations, self.writer, rate=self.message_rate),
             readers=self.readers,
             writer=self.writer,
             metrics=self.metrics,

@@ -49,17 +49,17 @@ def test_a_page_has_64_kib_at_most_and_waits_for_the_pong_of_the_one_before(
     shared_server: Server, anna: Person, ben: Person
 ) -> None:
     with online(shared_server, anna) as annas:
-        fill(annas, ben, 40)
+        fill(annas, ben, 160, characters=1000)
     pages: list[list[int]] = []
     with wired(shared_server, ben.token) as bens:
         bens.read_until(lambda frames: texts(frames, "ready") != [])
-        while not pages or pages[-1][-1] < 40:
+        while not pages or pages[-1][-1] < 160:
             page = read_page(bens)
             assert size(page) <= PAGE_BYTES
             pages.append(pushed(page))
             assert bens.read(seconds=0.15) == []
             bens.pong(pings(page)[-1])
-    assert [seq for page in pages for seq in page] == list(range(1, 41))
+    assert [seq for page in pages for seq in page] == list(range(1, 161))
     assert len(pages) == 4
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.client import PASSWORD, Person
 from tests.device import Device, Frame, online
 from tests.server import Server, running_server
+from tests.wire import texts, wired
 
 
 @contextmanager
@@ -42,6 +43,17 @@ def test_it_is_acknowledged_alike_and_stored_once(shared_server: Server, anna: P
         assert annas.say(ben, "the end")["seq"] == 3
         assert [message["content"] for message in bens.wait_for_messages(3)] == ["once", "and another", "the end"]
     assert contents(ben, first["conversationId"]) == ["once", "and another", "the end"]
+
+
+def test_it_is_not_pushed_again_to_who_has_it(shared_server: Server, anna: Person, ben: Person) -> None:
+    with online(shared_server, anna) as annas:
+        with online(shared_server, ben):
+            annas.say(ben, "once", "the-id")
+            annas.wait_for_receipt("delivered", 1)
+        with online(shared_server, ben) as later:
+            annas.say(ben, "once", "the-id")
+            annas.say(ben, "new")
+            assert [message["content"] for message in later.wait_for_messages(1)] == ["new"]
 
 
 def test_from_another_device(shared_server: Server, anna: Person, ben: Person) -> None:
@@ -81,6 +93,17 @@ def test_although_the_limit_was_reached_since(tmp_path: Path) -> None:
                 phone.say(ben, "three")
                 assert phone.error(phone.write(ben, "four"))["code"] == "RATE_LIMIT_EXCEEDED"
             assert again(phone, ben, "something else", "the-id")["code"] == "ID_CONFLICT"
+
+
+def test_although_the_limit_was_reached_while_the_first_is_on_its_way(tmp_path: Path) -> None:
+    with running_server(tmp_path, rate_limit={"burst": 1, "messages_per_minute": 1}) as server:
+        anna, ben = server.client().sign_up("anna"), server.client().sign_up("ben")
+        once = {"id": "the-id", "type": "message", "data": {"recipientId": ben.user_id, "content": "once"}}
+        with wired(server, anna.token) as wire:
+            wire.send(once, once, once)
+            answers = wire.read_until(lambda frames: len(texts(frames)) == 4)
+            acks = texts(answers, "ack")
+            assert [ack["data"]["seq"] for ack in acks] == [1, 1, 1]
 
 
 def test_although_the_server_was_restarted_since(tmp_path: Path) -> None:

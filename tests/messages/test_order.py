@@ -8,6 +8,7 @@ from tests.client import Person
 from tests.conftest import Newcomer
 from tests.device import Device, online
 from tests.server import Server
+from tests.wire import texts, wired
 
 EACH = 60
 
@@ -69,6 +70,21 @@ def test_pushes_come_in_the_order_of_their_numbers(shared_server: Server, anna: 
         for device in (phone, laptop):
             pushed = [message["seq"] for message in device.wait_for_messages(EACH // 2)]
             assert pushed == sorted(pushed)
+
+
+def test_who_writes_faster_than_the_disk_takes_is_slowed_not_refused(
+    shared_server: Server, anna: Person, ben: Person
+) -> None:
+    """Many more than the server reads from one client before it has acknowledged some."""
+    count = 2000
+    frames = [
+        {"id": f"{number}", "type": "message", "data": {"recipientId": ben.user_id, "content": f"{number}"}}
+        for number in range(count)
+    ]
+    with wired(shared_server, anna.token) as wire:
+        wire.send(*frames)
+        came = wire.read_until(lambda frames: len(frames) > count, seconds=30)
+    assert [frame["id"] for frame in texts(came, "ack")] == [f"{number}" for number in range(count)]
 
 
 def test_each_conversation_counts_for_itself(shared_server: Server, anna: Person, newcomer: Newcomer) -> None:

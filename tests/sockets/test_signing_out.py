@@ -105,11 +105,12 @@ def test_what_is_sent_afterwards_is_not_taken(shared_server: Server, anna: Perso
         annas.read_until(lambda frames: texts(frames, "ack") != [])
         log_out(anna)
         assert annas.read_close() == 1000
-        annas.send({"id": "after", **frame})
+        annas.send({"id": "after", **frame}, {"type": "typing", "data": {"recipientId": ben.user_id, "isTyping": True}})
         assert texts(annas.read_to_end()) == []
         bens.sync()
         bens.say(anna, "she is gone")
         assert [frame["id"] for frame in bens.of("message")] == ["before"]
+        assert bens.of("typing") == []
         assert bens.of("ack")[-1]["data"]["seq"] == 2
 
 

@@ -13,7 +13,6 @@ from chat_server.chat.refusals import (
 )
 from chat_server.security.throttle import Rate, TokenBucket
 from chat_server.storage.commit import Conflicting, Draft, Stored, find_stored
-from chat_server.storage.readers import Readers
 from chat_server.storage.writer import Writer
 
 MAX_CHARACTERS = 5000
@@ -22,9 +21,8 @@ MAX_CHARACTERS = 5000
 class Messages:
     """Takes messages from people. What is accepted is queued for the writer, and acknowledged with its batch."""
 
-    def __init__(self, conversations: Conversations, readers: Readers, writer: Writer, *, rate: Rate) -> None:
+    def __init__(self, conversations: Conversations, writer: Writer, *, rate: Rate) -> None:
         self._conversations = conversations
-        self._readers = readers
         self._writer = writer
         self._rate = rate
         self._buckets: dict[str, TokenBucket] = {}
@@ -69,7 +67,8 @@ class Messages:
         return RateLimitedError(retry_after_ms) if retry_after_ms else None
 
     def _already_stored(self, draft: Draft, refusal: RefusalError) -> Stored:
-        known = self._readers.run(find_stored, draft) if draft.conversation_id else None
+        # By the writer: it looks behind what is still on its way to disk, which may be the same message.
+        known = self._writer.write(find_stored, draft) if draft.conversation_id else None
         if known is None:
             raise refusal
         if isinstance(known, Conflicting):
