@@ -7,7 +7,7 @@ Pure state, no input or output. The rules (contract, section 3):
   the database, in order, until it has caught up.
 * PINGs carry a number that grows per socket, heartbeats included. The PONG with n proves all that was written
   before PING n, and so before every earlier one (RFC 6455 section 5.5.3: a client may answer only the newest).
-* At most one delivery ping is under way, so a burst costs one round trip.
+* A ping for delivery is written only when none is under way, so a burst costs one round trip.
 * Watermarks only rise over what was pushed contiguously: a `Reach` is such a stretch's end.
 """
 
@@ -53,7 +53,6 @@ class Outlet:
     """The delivery state of one socket. Begins closed: until `open`, every live message counts as behind."""
 
     __slots__ = (
-        "_awaited",
         "_behind",
         "_open",
         "_pinged",
@@ -71,7 +70,6 @@ class Outlet:
         self._unproven: dict[str, Reach] = {}
         self._pinged: deque[tuple[int, dict[str, Reach]]] = deque()
         self._wants_ping = False
-        self._awaited = 0
         self.sent = 0
         """The number of the last PING."""
         self.proven = 0
@@ -121,18 +119,16 @@ class Outlet:
         return self.sent + 1
 
     def ping_due(self) -> bool:
-        """Whether a delivery ping is wanted and none is under way."""
-        return self._wants_ping and self._awaited == 0
+        """Whether a ping is wanted and none is under way."""
+        return self._wants_ping and not self.awaiting
 
-    def ping(self, *, heartbeat: bool = False) -> int:
-        """The number of the PING that is written now; it will prove all that was written before it."""
+    def ping(self) -> int:
+        """The number of the PING that is written now, due or as a heartbeat; it will prove all that was before it."""
         self.sent += 1
         if self._unproven:
             self._pinged.append((self.sent, self._unproven))
             self._unproven = {}
         self._wants_ping = False
-        if not heartbeat:
-            self._awaited = self.sent
         return self.sent
 
     def pong(self, number: int) -> dict[str, Reach]:
@@ -140,8 +136,6 @@ class Outlet:
         if not self.proven < number <= self.sent:
             return {}
         self.proven = number
-        if self._awaited <= number:
-            self._awaited = 0
         proved: dict[str, Reach] = {}
         while self._pinged and self._pinged[0][0] <= number:
             for conversation_id, reach in self._pinged.popleft()[1].items():
@@ -158,8 +152,8 @@ class Outlet:
 
     @property
     def awaiting(self) -> bool:
-        """Whether a delivery ping is under way."""
-        return self._awaited != 0
+        """Whether a ping is under way."""
+        return self.proven < self.sent
 
     def next_behind(self) -> tuple[str, Behind] | None:
         """The conversation whose backlog is to be pushed next; None when all have caught up."""

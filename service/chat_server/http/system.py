@@ -13,7 +13,7 @@ from msgspec import Struct
 from chat_server import __version__
 from chat_server.http.endpoint import Document, Reply, endpoint
 from chat_server.http.errors import UpgradeRequiredError
-from chat_server.observability.collectors import last_backup_at
+from chat_server.observability.backups import last_backup_at
 from chat_server.observability.metrics import Metrics
 from chat_server.storage.errors import StorageUnavailableError
 from chat_server.storage.models import User, WriteProbe

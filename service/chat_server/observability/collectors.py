@@ -13,6 +13,8 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
+from chat_server.observability.backups import last_backup_at
+
 
 class Durations(Collector):
     """A histogram for hot paths, of one thread: a value costs a tenth of what it does in prometheus-client's.
@@ -70,14 +72,6 @@ def _gauge(name: str, words: str, value: float | None) -> GaugeMetricFamily:
 def _size(path: Path) -> int | None:
     try:
         return path.stat().st_size
-    except OSError:
-        return None
-
-
-def last_backup_at(backups: Path) -> int | None:
-    """When the newest good backup was made (ms since the epoch): `latest.db` is it. None where there is none."""
-    try:
-        return (backups / "latest.db").stat().st_mtime_ns // 1_000_000
     except OSError:
         return None
 

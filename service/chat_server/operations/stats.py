@@ -9,7 +9,7 @@ from pathlib import Path
 from peewee import fn
 
 from chat_server.config import Config
-from chat_server.observability.collectors import last_backup_at
+from chat_server.observability.backups import last_backup_at
 from chat_server.operations.opening import reading
 from chat_server.storage.models import Conversation, Message, Session, User
 

@@ -71,7 +71,7 @@ class Courier:
 
     def beat(self) -> None:
         """A heartbeat PING; it proves what was written before it, as any other."""
-        self._socket.write_ping(b"%d" % self._outlet.ping(heartbeat=True))
+        self._socket.write_ping(b"%d" % self._outlet.ping())
         self._socket.flush()
 
     def pong(self, payload: bytes) -> None:
