@@ -40,7 +40,10 @@ def test_holds_all_that_is_stored(shared_server: Server, anna: Person, ben: Pers
 def test_holds_no_secret_and_nothing_of_others(shared_server: Server, anna: Person, ben: Person) -> None:
     with online(shared_server, ben) as phone:
         phone.say(shared_server.client().sign_up(f"third_{ben.username}"), "not for anna")
-    text = anna.client.get("/user/me/export").body.decode()
+    shared_server.client().log_in(ben.username, "Wrong-Guess-1")
+    answer = anna.client.get("/user/me/export")
+    assert answer.json["loginAttempts"] == answer.json["conversations"] == []
+    text = answer.body.decode()
     assert "not for anna" not in text
     assert "argon2" not in text
     assert anna.token not in text
