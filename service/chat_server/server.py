@@ -65,7 +65,9 @@ EXIT_LISTEN = os.EX_UNAVAILABLE
 # A thread that waits for the interpreter's lock (a commit that is done) gets it within this many seconds.
 SWITCH_SECONDS = 0.0005
 CLOSES_PER_TURN = 100
+# systemd, and the admin, wait 10 s for the end: the sockets' handshakes take 5 of them at most, the disk twice 2.
 DRAIN_SECONDS = 5.0
+WRITER_SECONDS = 2.0
 
 
 def serve(load: Callable[[], Config], *, log_level: LogLevel | None) -> int:
@@ -295,19 +297,19 @@ class Server:
         systemd.notify("STOPPING=1")
         self.gateway.stopping = True
         self.http.stop_accepting()
+        self.passwords.close()
         self.settle_writes()
         for closed, connection in enumerate(list(self.hub), start=1):
             connection.close(1001, "server stopping")
             if closed % CLOSES_PER_TURN == 0:
                 gevent.idle(priority=2)  # once around the loop, sockets included
-        self.hub.wait_until_empty(DRAIN_SECONDS)
-        self.http.stop(DRAIN_SECONDS)
-        self.passwords.close()
+        drains = [gevent.spawn(drain, DRAIN_SECONDS) for drain in (self.hub.wait_until_empty, self.http.stop)]
+        gevent.joinall(drains)
         self.readers.close()
-        self.writer.stop()
+        self.writer.stop(patience_seconds=WRITER_SECONDS)
         log.info("stopped")
 
     def settle_writes(self) -> None:
-        """Waits until all that is queued is on disk, and its senders know."""
+        """Waits until all that is queued is on disk, and its senders know; not for long, should the disk hang."""
         with contextlib.suppress(StorageUnavailableError):
-            self.writer.write(lambda: None)
+            gevent.with_timeout(WRITER_SECONDS, self.writer.write, lambda: None, timeout_value=None)

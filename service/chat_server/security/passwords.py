@@ -93,6 +93,7 @@ class Passwords:
         self._threads = threads
         self._queue = queue
         self._pool = ThreadPool(threads)
+        self._closed = False
         self._admitted = 0
         self._seconds_per_hash = 0.2
 
@@ -129,12 +130,13 @@ class Passwords:
         return self._hasher.check_needs_rehash(digest)
 
     def close(self) -> None:
-        """End the threads, when those that are hashing have finished."""
+        """Turn away who waits or still comes, and end the threads when those that are hashing have finished."""
+        self._closed = True
         self._pool.kill()
 
     def _in_thread(self, work: Callable[[], _T]) -> _T:
-        if self._admitted >= self._threads + self._queue:
-            raise HashingBusy(math.ceil(self._seconds_per_hash * self._admitted / self._threads))
+        if self._closed or self._admitted >= self._threads + self._queue:
+            raise self._busy()
         self._admitted += 1
         try:
             result = self._pool.spawn(self._attempt, work)
@@ -150,6 +152,8 @@ class Passwords:
 
     def _attempt(self, work: Callable[[], _T]) -> _T | Exception:
         """Runs in the native thread. A failure is returned, since gevent prints to stderr what is raised."""
+        if self._closed:
+            return self._busy()
         _lower_priority()
         started = time.monotonic()
         try:
@@ -158,6 +162,9 @@ class Passwords:
             return failure
         finally:
             self._seconds_per_hash += (time.monotonic() - started - self._seconds_per_hash) / 8
+
+    def _busy(self) -> HashingBusy:
+        return HashingBusy(max(1, math.ceil(self._seconds_per_hash * self._admitted / self._threads)))
 
     def _leave(self, _: object) -> None:
         self._admitted -= 1

@@ -92,12 +92,19 @@ class Writer:
         self._committed = committed
         self._loop = gevent.spawn(self._run)
 
-    def stop(self) -> None:
-        """Commits what is queued, folds the WAL into the database and closes it. Readers are to be closed before."""
+    def stop(self, *, patience_seconds: float | None = None) -> None:
+        """Commits what is queued, folds the WAL into the database and closes it. Readers are to be closed before.
+
+        Another program may hold the database for longer than this is to last: then what is queued is given up,
+        of which nobody was told that it is stored.
+        """
         self._stopping = True
         self._wake.set()
         if self._loop is not None:
-            self._loop.join()
+            self._loop.join(patience_seconds)
+            if not self._loop.ready():
+                log.warning("another program holds the database: stopped without folding the WAL into it")
+                return
         self._thread.apply(self._close)
         self._thread.kill()
 

@@ -1,0 +1,129 @@
+"""SIGTERM: what was accepted is stored and answered, everybody is told, nothing is left behind."""
+
+from __future__ import annotations
+
+import socket
+import sqlite3
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from pathlib import Path
+
+from websockets.exceptions import ConnectionClosed
+
+from tests.client import Person
+from tests.device import Device, online
+from tests.faults.line import Line
+from tests.server import Server, running_server
+
+EXIT_SECONDS = 10
+
+
+def stop(server: Server) -> float:
+    """How many seconds the server took to exit, which it must with 0."""
+    began = time.monotonic()
+    assert server.stop() == 0, server.logged()
+    return time.monotonic() - began
+
+
+def stored(server: Server) -> dict[str, int]:
+    """Seqs by message id."""
+    with closing(sqlite3.connect(f"file:{server.database}?mode=ro", uri=True)) as connection:
+        return dict(connection.execute("SELECT client_id, seq FROM messages").fetchall())
+
+
+def files(server: Server) -> set[str]:
+    return {path.name for path in server.database.parent.glob("chat.db*")}
+
+
+def test_under_load_everything_acknowledged_is_kept_and_everybody_is_told(tmp_path: Path) -> None:
+    with running_server(tmp_path, rate_limit={"enabled": False}) as server:
+        ann, bob = (server.client().sign_up(name) for name in ("ann", "bob"))
+        with online(server, ann) as anns, online(server, bob) as bobs:
+            writing = threading.Thread(target=write_until_closed, args=(anns, bob))
+            writing.start()
+            bobs.wait_for_messages(200)
+            assert stop(server) < EXIT_SECONDS
+            writing.join()
+            assert (anns.wait_closed()[0], bobs.wait_closed()[0]) == (1001, 1001)
+            acks = [frame["data"] for frame in anns.of("ack") if frame["data"]["status"] == "sent"]
+            acknowledged = {ack["messageId"]: ack["seq"] for ack in acks}
+            pushed = {frame["id"]: frame["data"]["seq"] for frame in bobs.of("message")}
+    kept = stored(server)
+    assert acknowledged.items() <= kept.items()
+    assert pushed.items() <= kept.items()
+    assert sorted(kept.values()) == list(range(1, len(kept) + 1))
+
+
+def write_until_closed(device: Device, to: Person) -> None:
+    with suppress(ConnectionClosed):
+        while True:
+            device.write(to, "again and again")
+            time.sleep(0.0005)
+
+
+def test_leaves_one_file_that_holds_everything(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        ann, bob = (server.client().sign_up(name) for name in ("ann", "bob"))
+        with online(server, ann) as device:
+            ack = device.say(bob, "kept")
+        stop(server)
+    assert files(server) == {"chat.db", "chat.db.lock"}
+    assert stored(server) == {ack["messageId"]: 1}
+
+
+def test_who_neither_reads_nor_answers_does_not_hold_it_up(tmp_path: Path) -> None:
+    with running_server(tmp_path, rate_limit={"enabled": False}) as server:
+        ann, bob = (server.client().sign_up(name) for name in ("ann", "bob"))
+        deaf = Line(server.port, bob.token, receive_buffer=4096)
+        with online(server, ann) as anns, socket.create_connection(("127.0.0.1", server.port)) as half_a_request:
+            half_a_request.sendall(b"POST /auth/login HTTP/1.1\r\nContent-Le")
+            for number in range(300):
+                anns.write(bob, "x" * 4000, f"id-{number}")
+            anns.ack("id-299")
+            assert stop(server) < EXIT_SECONDS
+        deaf.close()
+    assert len(stored(server)) == 300
+
+
+SLOW_HASH = {"password_memory_kib": 65536, "password_iterations": 10}
+
+
+def wait_until_hashing(server: Server, waiting: int = 0) -> None:
+    """Until a password is being hashed, and so many wait for their turn."""
+    deadline = time.monotonic() + 10
+    wanted = {"chat_passwords_running 1.0", f"chat_passwords_waiting {waiting}.0"}
+    while not wanted <= set(server.client().get("/metrics").body.decode().splitlines()):
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+def test_a_request_under_way_is_answered(tmp_path: Path) -> None:
+    with running_server(tmp_path, auth=SLOW_HASH) as server, ThreadPoolExecutor(1) as pool:
+        signing_up = pool.submit(server.client().sign_up, "ann")
+        wait_until_hashing(server)
+        stop(server)
+        assert signing_up.result().username == "ann"
+
+
+def test_a_storm_of_logins_does_not_hold_it_up(tmp_path: Path) -> None:
+    unlimited = {"enabled": False}
+    with running_server(tmp_path, auth=SLOW_HASH, rate_limit=unlimited) as server, ThreadPoolExecutor(65) as crowd:
+        logins = [crowd.submit(server.client().log_in, "ann") for _ in range(65)]
+        wait_until_hashing(server, waiting=64)
+        assert stop(server) < EXIT_SECONDS
+        for login in logins:
+            login.exception()
+
+
+def test_what_another_program_holds_does_not_hold_it_up(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        ann, bob = (server.client().sign_up(name) for name in ("ann", "bob"))
+        with online(server, ann) as anns, closing(sqlite3.connect(server.database, isolation_level=None)) as outside:
+            first = anns.say(bob, "before")
+            outside.execute("BEGIN IMMEDIATE")
+            anns.write(bob, "during")
+            assert stop(server) < EXIT_SECONDS
+            assert anns.wait_closed()[0] == 1001
+    assert first["messageId"] in stored(server)
