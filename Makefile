@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What is installed was pinned: hashes only, and no build of a source package, whose tools would not be.
 PINNED := --require-hashes --only-binary :all:
 
-.PHONY: help run test lint test-unit tools lock clean
+.PHONY: help run test lint test-unit bench bench-growth tools bench-tools lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo 'make test       every check and test that needs no root'
 	@echo 'make lint       ruff and mypy'
 	@echo 'make test-unit  pytest, with line and branch coverage'
+	@echo 'make bench      what a message costs, here and elsewhere, in 5 minutes on 2 cores that have nothing else to do'
+	@echo 'make bench-growth  how that grows with messages and sockets; takes long'
 	@echo 'make lock       renew the lock files from pyproject.toml'
 	@echo 'make clean      remove what the other targets made, .run/ excepted'
 
@@ -27,16 +29,27 @@ run: $(VENV)/.runtime .run/config.toml
 test:
 	@$(MAKE) --no-print-directory --keep-going lint test-unit
 
-lint: $(VENV)/.development
+lint: $(VENV)/.development $(VENV)/.bench
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-test-unit: $(VENV)/.development tools
+test-unit: $(VENV)/.development $(VENV)/.bench tools
 	@rm -rf build/coverage && mkdir -p build/coverage
 	$(BIN)/coverage run -m pytest; status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; \
 	exit $$status
+
+# BENCH: arguments, such as BENCH=--quick; --help names them.
+bench: $(VENV)/.bench bench-tools
+	$(BIN)/python -m bench $(BENCH)
+
+bench-growth: $(VENV)/.bench
+	$(BIN)/python -m bench.growth $(BENCH)
+
+# What the service is compared with, and strace: likewise.
+bench-tools:
+	@scripts/install-bench-tools
 
 # Programs that tests use beside Python: installed where that is allowed, else named.
 tools:
@@ -61,4 +74,8 @@ $(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(V
 
 $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 	$(PIP_INSTALL) $(PINNED) -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.bench: requirements-bench.lock $(VENV)/.runtime
+	$(PIP_INSTALL) $(PINNED) -r requirements-bench.lock
 	@touch $@

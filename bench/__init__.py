@@ -1,0 +1,1 @@
+"""The benchmark: `make bench` and `make bench-growth`. docs/performance.md says what is measured, and how."""
