@@ -5,6 +5,7 @@ A test that would not notice these has no worth.
 
 from __future__ import annotations
 
+import signal
 import sys
 import time
 from collections.abc import Callable
@@ -69,7 +70,17 @@ def ack_before_commit() -> None:
     setattr(Writer, "start", start_hastily)  # noqa: B010
 
 
-FAULTS = {fault.__name__: fault for fault in (sync_taken_away, ack_before_commit)}
+def stuck_hub() -> None:
+    """From SIGUSR1 on, one greenlet never lets another have the hub."""
+
+    def get_stuck() -> None:
+        while True:
+            time.sleep(1)
+
+    gevent.signal_handler(signal.SIGUSR1, get_stuck)
+
+
+FAULTS = {fault.__name__: fault for fault in (sync_taken_away, ack_before_commit, stuck_hub)}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()
