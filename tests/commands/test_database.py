@@ -72,7 +72,7 @@ def impossible_to_open(database: Path) -> None:
     [
         (missing, "there is no database: start the server once"),
         (a_directory, "there is no database"),
-        (empty, "not chat-server's database"),
+        (empty, "empty, or written by an older chat-server (schema 0, this one needs "),
         (text, "file is not a database"),
         (damaged, "malformed"),
         (another_programs, "not chat-server's database: name another in [database] path"),

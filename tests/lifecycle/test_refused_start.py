@@ -63,7 +63,7 @@ def test_on_a_database_of_a_newer_version(database: Path) -> None:
 
 def test_on_a_database_of_another_program(database: Path) -> None:
     set_pragma(database, "application_id", 42)
-    assert "another program" in refusal(database.with_name("config.toml"), os.EX_NOINPUT)
+    assert "not chat-server's database" in refusal(database.with_name("config.toml"), os.EX_NOINPUT)
 
 
 def test_on_a_file_that_is_no_database_which_stays_as_it_is(tmp_path: Path) -> None:

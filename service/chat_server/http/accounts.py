@@ -72,9 +72,12 @@ class DeleteBody(Struct, frozen=True, rename="camel"):
     password: str
 
 
+MAX_FOUND = 50
+
+
 class SearchQuery(Struct, frozen=True, rename="camel"):
     q: Annotated[str, Meta(min_length=1, max_length=50)]
-    limit: Annotated[int, Meta(ge=1, le=50)] = 10
+    limit: Annotated[int, Meta(ge=1, le=2**53 - 1, description=f"At most {MAX_FOUND} are given.")] = 10
 
 
 class FoundBody(Struct, frozen=True, rename="camel"):
@@ -162,7 +165,7 @@ class SearchUsers:
     @endpoint()
     def on_get(self, caller: Caller, query: SearchQuery) -> SearchBody:
         """People whose names begin with `q`. Of strangers it is not told whether they are online."""
-        found, total = self._accounts.search(caller.user_id, query.q, limit=query.limit)
+        found, total = self._accounts.search(caller.user_id, query.q, limit=min(query.limit, MAX_FOUND))
         results = [
             FoundBody(one.user_id, one.username, one.is_partner and self._presence.is_online(one.user_id))
             for one in found

@@ -23,7 +23,9 @@ from chat_server.http.errors import InvalidQueryError
 from chat_server.storage.readers import Readers
 
 Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
-Page = Annotated[int, Meta(ge=1, le=100)]
+# Who asks for everything gets the largest page (guide, chapter 5), not an error.
+MAX_PAGE = 100
+Page = Annotated[int, Meta(ge=1, le=2**53 - 1, description=f"At most {MAX_PAGE} are given.")]
 
 
 class StartBody(Struct, frozen=True, rename="camel"):
@@ -146,7 +148,9 @@ class MyConversations:
     @endpoint(refuses=(InvalidCursorError,))
     def on_get(self, caller: Caller, query: ListQuery) -> ConversationsBody:
         """One's conversations, the newest activity first. `cursor` pages stably, `offset` simply."""
-        page = self._conversations.page(caller.user_id, limit=query.limit, offset=query.offset, cursor=query.cursor)
+        page = self._conversations.page(
+            caller.user_id, limit=min(query.limit, MAX_PAGE), offset=query.offset, cursor=query.cursor
+        )
         return ConversationsBody([self._body(item) for item in page.items], page.total, page.has_more, page.next_cursor)
 
     def _body(self, item: ConversationItem) -> ConversationBody:
@@ -182,7 +186,7 @@ class History:
             read_history,
             caller.user_id,
             conversation_id,
-            limit=query.limit,
+            limit=min(query.limit, MAX_PAGE),
             offset=query.offset,
             before=query.before,
             after=query.after,
@@ -209,7 +213,7 @@ class SearchMessages:
             caller.user_id,
             conversation_id,
             query.q,
-            limit=query.limit,
+            limit=min(query.limit, MAX_PAGE),
             before=query.before,
             milliseconds=self._milliseconds,
         )

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 
 from peewee import DatabaseError, OperationalError, SqliteDatabase
 
 from chat_server.config import DatabaseSection
-from chat_server.storage.database import APPLICATION_ID, connect
+from chat_server.storage.database import connect, schema_version
 from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 from chat_server.storage.migrations import VERSIONS
 
@@ -64,18 +64,9 @@ def _check(path: Path) -> None:
         raise DatabaseUnusableError(
             f"{path}: there is no database: start the server once, or name another in [database] path"
         )
-    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-        version = connection.execute("PRAGMA user_version").fetchone()[0]
-        application = connection.execute("PRAGMA application_id").fetchone()[0]
-    if application != APPLICATION_ID:
-        raise DatabaseUnusableError(f"{path}: not chat-server's database: name another in [database] path")
-    if version > len(VERSIONS):
-        raise DatabaseUnusableError(
-            f"{path}: written by a newer chat-server (schema {version}, this one knows {len(VERSIONS)}): "
-            "use the command of that version"
-        )
+    version = schema_version(path)
     if version < len(VERSIONS):
         raise DatabaseUnusableError(
-            f"{path}: written by an older chat-server (schema {version}, this one needs {len(VERSIONS)}): "
+            f"{path}: empty, or written by an older chat-server (schema {version}, this one needs {len(VERSIONS)}): "
             "start the server once, which upgrades it"
         )

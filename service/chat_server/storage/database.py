@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from peewee import DatabaseError, SqliteDatabase
@@ -57,30 +58,36 @@ def _prepare(path: Path, versions: Sequence[tuple[str, ...]]) -> int:
     if not path.parent.is_dir():
         raise DatabaseUnusableError(f"{path.parent}: no such directory: create it for the service's user, mode 0700")
     path.touch(mode=0o600, exist_ok=True)
-    database = connect(path)
-    try:
-        found = _version(database, path)
-        newest = len(versions)
-        if found > newest:
-            raise DatabaseUnusableError(
-                f"{path}: written by a newer chat-server (schema {found}, this one knows {newest}): "
-                "install that version again, or restore a backup made before the upgrade"
-            )
-        if 0 < found < newest:
-            _rehearse(database, path, versions[found:], found)
-        if found < newest:
+    found = schema_version(path, newest=len(versions))
+    if found < len(versions):
+        database = connect(path)
+        try:
+            if found > 0:
+                _rehearse(database, path, versions[found:], found)
             _migrate(database, versions[found:], found)
-        return found
-    finally:
-        database.close()
+        finally:
+            database.close()
+    return found
 
 
-def _version(database: SqliteDatabase, path: Path) -> int:
-    version = int(database.pragma("user_version"))
-    if version == 0 and database.get_tables():
-        raise DatabaseUnusableError(f"{path}: a database, but not chat-server's: name another in [database] path")
-    if version and int(database.pragma("application_id")) != APPLICATION_ID:
-        raise DatabaseUnusableError(f"{path}: a database of another program: name another in [database] path")
+def schema_version(path: Path, *, newest: int = len(VERSIONS)) -> int:
+    """The schema of the database at `path`, 0 for an empty file, found out without changing a stranger's.
+
+    Raises DatabaseUnusableError for one that is not ours, or newer than `newest`; sqlite3.DatabaseError for
+    one that can't be read.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
+        version, application, tables = (
+            int(connection.execute(question).fetchone()[0])
+            for question in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_schema")
+        )
+    if application != APPLICATION_ID and (version or tables):
+        raise DatabaseUnusableError(f"{path}: not chat-server's database: name another in [database] path")
+    if version > newest:
+        raise DatabaseUnusableError(
+            f"{path}: written by a newer chat-server (schema {version}, this one knows {newest}): "
+            "install that version again, or restore a backup made before the upgrade"
+        )
     return version
 
 
