@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 from websockets.frames import Frame
@@ -25,18 +24,16 @@ def get_messages(wire: Wire, count: int) -> list[Frame]:
     return wire.read_until(complete)
 
 
+def status(reader: Person, conversation_id: str) -> list[str]:
+    page = reader.client.get(f"/conversations/{conversation_id}/messages").succeeded()
+    return [message["status"] for message in page["messages"]]
+
+
 def nothing_delivered(device: Device) -> bool:
     """Waits long enough for what was on its way."""
     device.sync()
     device.sync()
     return device.receipts("delivered") == []
-
-
-@contextmanager
-def quiet_hearts(directory: Path) -> Iterator[Server]:
-    """A server whose only PINGs are those for deliveries."""
-    with running_server(directory, websocket={"heartbeat_seconds": 3600}, rate_limit={"enabled": False}) as server:
-        yield server
 
 
 def test_the_senders_devices_are_told(shared_server: Server, anna: Person, ben: Person) -> None:
@@ -83,7 +80,8 @@ def test_not_by_other_bytes(shared_server: Server, anna: Person, ben: Person) ->
 
 
 def test_a_burst_costs_one_round_trip(tmp_path: Path) -> None:
-    with quiet_hearts(tmp_path) as server:
+    rare_heartbeats = {"heartbeat_seconds": 3600}
+    with running_server(tmp_path, websocket=rare_heartbeats, rate_limit={"enabled": False}) as server:
         anna, ben = server.client().sign_up("anna"), server.client().sign_up("ben")
         with online(server, anna) as annas, wired(server, ben.token) as bens:
             annas.say(ben, "the first")
@@ -118,17 +116,16 @@ def test_answering_the_newest_ping_is_enough(tmp_path: Path) -> None:
 
 
 def test_one_pong_proves_every_conversation(shared_server: Server, newcomer: Newcomer, ben: Person) -> None:
-    senders = [newcomer() for _ in range(3)]
-    for sender in senders:
-        with online(shared_server, sender) as phone:
+    with ExitStack() as stack:
+        phones = [stack.enter_context(online(shared_server, newcomer())) for _ in range(3)]
+        for phone in phones:
             phone.say(ben, "hello")
-    with wired(shared_server, ben.token) as bens:
+        bens = stack.enter_context(wired(shared_server, ben.token))
         last = pings(get_messages(bens, 3))[-1]
+        assert all(nothing_delivered(phone) for phone in phones)
         bens.pong(last)
-        for sender in senders:
-            with online(shared_server, sender) as phone:
-                conversation = phone.wait(lambda frame: frame["type"] == "ready")["data"]["conversations"][0]
-                assert wait_for_status(sender, conversation["conversationId"], "delivered")
+        for phone in phones:
+            phone.wait_for_receipt("delivered", 1)
 
 
 def test_what_was_written_after_the_ping_is_not_proved(shared_server: Server, anna: Person, ben: Person) -> None:
@@ -171,15 +168,6 @@ def test_the_conversation_list_shows_it(shared_server: Server, anna: Person, ben
         annas.wait_for_receipt("delivered", 2)
     listed = anna.client.get("/conversations").succeeded()["conversations"][0]
     assert (listed["lastSeq"], listed["deliveredSeq"], listed["readSeq"]) == (2, 2, 0)
-
-
-def status(reader: Person, conversation_id: str) -> list[str]:
-    page = reader.client.get(f"/conversations/{conversation_id}/messages").succeeded()
-    return [message["status"] for message in page["messages"]]
-
-
-def wait_for_status(reader: Person, conversation_id: str, wanted: str) -> bool:
-    return any(status(reader, conversation_id) == [wanted] for _ in range(200))
 
 
 def test_the_first_device_to_have_it_is_enough(shared_server: Server, anna: Person, ben: Person) -> None:
