@@ -78,11 +78,10 @@ class Outlet:
     def open(self, watermarks: Iterable[Watermark]) -> None:
         """Takes the person's watermarks, read after this socket began to be offered live messages."""
         for mark in watermarks:
-            if mark.delivered_seq >= mark.last_seq:
-                continue
-            early = self._behind.get(mark.conversation_id)
+            early = self._behind.pop(mark.conversation_id, None)
             upto = mark.last_seq if early is None else max(mark.last_seq, early.upto)
-            self._behind[mark.conversation_id] = Behind(mark.delivered_seq, upto)
+            if mark.delivered_seq < upto:
+                self._behind[mark.conversation_id] = Behind(mark.delivered_seq, upto)
         self._open = True
 
     def offer(self, conversation_id: str, seq: int, *, congested: bool = False) -> bool:
