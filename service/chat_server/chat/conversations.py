@@ -129,7 +129,10 @@ class Conversations:
 
     def acquaintances(self, user_id: str) -> list[Acquaintance]:
         """All the person's conversations, as they matter on connecting."""
-        return self._readers.run(list_acquaintances, user_id)
+        acquaintances = self._readers.run(list_acquaintances, user_id)
+        for one in acquaintances:
+            self._remember_people(one.conversation_id, user_id, one.partner_id)
+        return acquaintances
 
     def route(self, sender_id: str, recipient_id: str) -> Route:
         """From memory where it is known. Raises UserNotFoundError, WithOneselfError."""
@@ -141,17 +144,25 @@ class Conversations:
                 self._routes.clear()
             if forgotten == self._forgotten:  # otherwise what was read may be what has changed since
                 self._routes[sender_id, recipient_id] = route
+            if route.conversation_id:
+                self._remember_people(route.conversation_id, sender_id, recipient_id)
         return route
 
     def people(self, conversation_id: str) -> tuple[str, str]:
-        """The two people's ids, by side. Raises ConversationNotFoundError."""
+        """The two people's ids, by side. Raises ConversationNotFoundError.
+
+        Those of whoever is connected are known, so that a release of messages need not wait for a reader.
+        """
         people = self._people.get(conversation_id)
         if people is None:
             people = self._readers.run(find_people, conversation_id)
-            if len(self._people) >= _MAX_REMEMBERED:
-                self._people.clear()
-            self._people[conversation_id] = people
+            self._remember_people(conversation_id, *people)
         return people
+
+    def _remember_people(self, conversation_id: str, one_id: str, other_id: str) -> None:
+        if len(self._people) >= _MAX_REMEMBERED:
+            self._people.clear()
+        self._people[conversation_id] = (one_id, other_id) if one_id < other_id else (other_id, one_id)
 
     def side(self, conversation_id: str, user_id: str) -> int:
         """1 or 2. Raises ConversationNotFoundError, NotAParticipantError."""
