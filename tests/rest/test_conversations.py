@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import pytest
@@ -217,6 +218,22 @@ class TestSearching:
         rest = self.search(anna, conversation_id, q="needle", before=first["searchedToSeq"])
         assert [match["seq"] for match in rest["matches"]] == [3, 2, 1]
         assert (rest["searchedToSeq"], rest["hasMore"]) == (1, False)
+
+    def test_knows_the_letters_that_change_their_shape_with_their_case(
+        self, shared_server: Server, anna: Person, ben: Person
+    ) -> None:
+        conversation_id = talk(shared_server, anna, ben, ["istanbul", "x" * 300 + "İSTANBUL", "ΟΔΟΣ", "οδος"])
+        for text, contexts in (("iStanbul", ["…" + "x" * 40 + "İSTANBUL", "istanbul"]), ("ΟδΟς", ["οδος", "ΟΔΟΣ"])):
+            matches = self.search(anna, conversation_id, q=text)["matches"]
+            assert [match["matchContext"] for match in matches] == contexts
+
+    def test_keeps_its_time_whatever_is_looked_for(self, shared_server: Server, anna: Person, ben: Person) -> None:
+        # Most of the text fits at every place of the message, and never all of it.
+        conversation_id = talk(shared_server, anna, ben, ["a" * 5000] * 400)
+        began = time.monotonic()
+        body = self.search(anna, conversation_id, q="a" * 499 + "b")
+        assert (body["searchedToSeq"], body["total"]) == (1, 0)
+        assert time.monotonic() - began < 1.5
 
     @pytest.mark.parametrize("query", [{}, {"q": ""}, {"q": "x" * 501}, {"q": "x", "limit": 0}], ids=str)
     def test_refuses_what_is_no_query(self, anna: Person, query: dict[str, object]) -> None:

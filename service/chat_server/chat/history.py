@@ -5,7 +5,6 @@ Seqs have no gaps, so every page is a range of seqs and costs the same however l
 
 from __future__ import annotations
 
-import re
 import time
 from dataclasses import dataclass
 
@@ -146,15 +145,15 @@ def search(
     Runs in a reader. Raises ConversationNotFoundError, NotAParticipantError.
     """
     view = _View(user_id, conversation_id)
-    wanted = re.compile(re.escape(text), re.IGNORECASE)
+    wanted = _folded(text)
     deadline = time.monotonic() + milliseconds / 1000
     matches: list[Match] = []
     last = view.last_seq if before is None else max(min(before - 1, view.last_seq), 0)
     while last > 0:
         for row in reversed(view.rows(max(last - SEARCH_CHUNK + 1, 1), last)):
-            found = wanted.search(row.content)
-            if found is not None:
-                matches.append(Match(view.message(row), _context(row.content, found)))
+            start = _folded(row.content).find(wanted)
+            if start >= 0:
+                matches.append(Match(view.message(row), _context(row.content, start, start + len(text))))
                 if len(matches) == limit:
                     return SearchPage(matches, row.seq, has_more=row.seq > 1)
         last = max(last - SEARCH_CHUNK, 0)
@@ -163,6 +162,17 @@ def search(
     return SearchPage(matches, last + 1, has_more=last > 0)
 
 
-def _context(content: str, found: re.Match[str]) -> str:
-    start, end = max(found.start() - CONTEXT_CHARACTERS, 0), found.end() + CONTEXT_CHARACTERS
-    return ("…" if start else "") + content[start:end] + ("…" if end < len(content) else "")
+def _folded(text: str) -> str:
+    """Without regard to case, character for character, so that what is found in it stands at the same place.
+
+    And `str.find` is quick whatever it looks for. A pattern that ignores case is not: made to measure, it takes
+    10 ms a message, in which no other thread runs.
+    """
+    # The one letter that would grow, and the one that has two forms.
+    return text.replace("İ", "i").lower().replace("ς", "σ")  # noqa: RUF001  a sigma is meant
+
+
+def _context(content: str, start: int, end: int) -> str:
+    """The match from `start` to `end`, and some of what stands around it."""
+    first, last = max(start - CONTEXT_CHARACTERS, 0), end + CONTEXT_CHARACTERS
+    return ("…" if first else "") + content[first:last] + ("…" if last < len(content) else "")
