@@ -39,6 +39,11 @@ class Housekeeping:
             if rounds % ROUNDS_PER_SWEEP == 0:
                 self._try(self._sweep)
 
+    def finish(self) -> None:
+        """The last round, when everybody has left."""
+        self._try(self._save_departures)
+        self._try(self._parts.tally.report)
+
     def _try(self, task: Callable[[], None]) -> None:
         try:
             task()

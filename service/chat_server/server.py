@@ -157,6 +157,7 @@ class Server:
         self.liveness = Liveness(self.parts)
         self.gateway = Gateway(self.parts, self.liveness, self.announcer)
         self.release = Release(self.parts)
+        self.housekeeping = Housekeeping(self.parts)
         self.logins = Logins(
             self.readers,
             self.writer,
@@ -243,7 +244,7 @@ class Server:
         self.writer.start(self.committed)
         self.http.start()
         gevent.spawn(self.liveness.run)
-        gevent.spawn(Housekeeping(self.parts).run)
+        gevent.spawn(self.housekeeping.run)
         gevent.spawn(self.feed_watchdog)
         host, port = self.http.socket.getsockname()[:2]
         log.info("serving", {"version": __version__, "host": host, "port": port, "database": self.database.database})
@@ -288,6 +289,8 @@ class Server:
         self.logins.retune(limits)
         self.request_limit.retune(limits)
         self.http.limits = config.limits
+        for connection in self.hub:
+            connection.limited = self.request_limit.applies_to(connection.address)
         self.accounts.registration = config.auth.registration
         self.parts.frame_rate.retune(per_minute=limits.frames_per_minute, burst=limits.frames_per_minute // 6)
 
@@ -305,6 +308,7 @@ class Server:
                 gevent.idle(priority=2)  # once around the loop, sockets included
         drains = [gevent.spawn(drain, DRAIN_SECONDS) for drain in (self.hub.wait_until_empty, self.http.stop)]
         gevent.joinall(drains)
+        gevent.with_timeout(WRITER_SECONDS, self.housekeeping.finish, timeout_value=None)
         self.readers.close()
         self.writer.stop(patience_seconds=WRITER_SECONDS)
         log.info("stopped")

@@ -55,3 +55,15 @@ def test_registration_can_be_closed_while_it_runs(tmp_path: Path) -> None:
         server.wait_for_log("configuration reloaded")
         late = server.client().post("/auth/signup", {"username": "bob", "password": "Correct-Horse-7"})
         assert (late.status, late.error) == (403, "REGISTRATION_CLOSED")
+
+
+def test_limits_can_be_switched_off_for_who_is_connected_already(tmp_path: Path) -> None:
+    limits: dict[str, object] = {"messages_per_minute": 1, "burst": 1}
+    with running_server(tmp_path, rate_limit=limits) as server:
+        ann, bob = (server.client().sign_up(name) for name in ("ann", "bob"))
+        with online(server, ann) as anns:
+            anns.say(bob, "one of one")
+            reload(server, rate_limit={**limits, "exempt_networks": ["127.0.0.0/8"]})
+            server.wait_for_log("configuration reloaded")
+            anns.say(bob, "and another")
+            anns.say(bob, "and one more")

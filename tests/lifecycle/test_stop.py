@@ -127,3 +127,15 @@ def test_what_another_program_holds_does_not_hold_it_up(tmp_path: Path) -> None:
             assert stop(server) < EXIT_SECONDS
             assert anns.wait_closed()[0] == 1001
     assert first["messageId"] in stored(server)
+
+
+def test_when_people_were_last_seen_and_what_they_sent_is_not_forgotten(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        ann, bob = (server.client().sign_up(name) for name in ("ann", "bob"))
+        with online(server, ann) as anns:
+            anns.say(bob, "just before the end")
+            stop(server)
+    assert "count=1 busiest=ann:1" in server.logged()
+    with closing(sqlite3.connect(server.database)) as connection:
+        [(seen_at,)] = connection.execute("SELECT last_seen_at FROM users WHERE username = 'ann'").fetchall()
+    assert seen_at is not None

@@ -163,7 +163,7 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
             limited = server.limit.applies_to(address)
             if limited:
                 server.limit.count(address)
-            admission = server.gateway.admit(self.environ, limited=limited)
+            admission = server.gateway.admit(self.environ, address=address, limited=limited)
         except RefusedError as refusal:
             body = ErrorBody(refusal.code, refusal.message, server.clock())
             return self._decline(ErrorAnswer(refusal.status, msgspec.json.encode(body), JSON))

@@ -57,6 +57,7 @@ class Connection:
         "_room",
         "_unacknowledged",
         "_violations",
+        "address",
         "courier",
         "expires_at",
         "limited",
@@ -66,7 +67,7 @@ class Connection:
         "username",
     )
 
-    def __init__(self, parts: Parts, socket: WebSocket, caller: Caller, *, limited: bool) -> None:
+    def __init__(self, parts: Parts, socket: WebSocket, caller: Caller, *, address: str, limited: bool) -> None:
         self._parts = parts
         self.socket = socket
         self.courier = Courier(parts, socket, caller.user_id)
@@ -75,6 +76,7 @@ class Connection:
         self.session_id = caller.session_id
         self.expires_at = caller.expires_at
         """When its token expires, in milliseconds."""
+        self.address = address
         self.limited = limited
         """Whether limits of rate apply to it."""
         self._held: list[bytes] | None = []  # what is told before `ready`, which must come first

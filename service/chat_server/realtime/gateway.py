@@ -37,6 +37,7 @@ class Admission:
 
     caller: Caller
     subprotocol: str | None
+    address: str
     limited: bool
 
 
@@ -49,8 +50,8 @@ class Gateway:
         self._announcer = announcer
         self.stopping = False
 
-    def admit(self, environ: dict[str, Any], *, limited: bool) -> Admission:
-        """Who the upgrade request comes from. `limited`: whether limits of rate apply to its address.
+    def admit(self, environ: dict[str, Any], *, address: str, limited: bool) -> Admission:
+        """Who the upgrade request comes from. `limited`: whether limits of rate apply to its `address`.
 
         Raises RefusedError.
         """
@@ -68,13 +69,15 @@ class Gateway:
             raise RefusedError(403, "ACCOUNT_DELETED", "This account was deleted.") from error
         if len(self._parts.hub.sockets(caller.user_id)) >= limits.max_connections_per_user:
             raise RefusedError(503, "TOO_MANY_CONNECTIONS", "You have as many connections as one person may have.")
-        return Admission(caller, SUBPROTOCOL if SUBPROTOCOL in offered else None, limited)
+        return Admission(caller, SUBPROTOCOL if SUBPROTOCOL in offered else None, address, limited)
 
     def serve(self, connected: gevent_socket.socket, admission: Admission, early: bytes) -> None:
         """Runs the admitted connection to its end. `early`: bytes that came right behind the upgrade."""
         limits = self._parts.config.limits
         socket = WebSocket(connected, max_message=limits.max_frame_bytes, queue_limit=limits.outbound_queue_bytes)
-        connection = Connection(self._parts, socket, admission.caller, limited=admission.limited)
+        connection = Connection(
+            self._parts, socket, admission.caller, address=admission.address, limited=admission.limited
+        )
         self._parts.hub.add(connection)
         try:
             self._liveness.watch(connection)
