@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from peewee import DatabaseError, SqliteDatabase
 
-from chat_server.storage.errors import DatabaseUnusableError
+from chat_server.storage.errors import DatabaseUnusableError, first_failure
 from chat_server.storage.migrations import VERSIONS
 from chat_server.storage.models import database_proxy
 
@@ -49,21 +50,22 @@ def prepare(path: Path, *, versions: Sequence[tuple[str, ...]] = VERSIONS) -> in
         return _prepare(path, versions)
     except (DatabaseError, sqlite3.DatabaseError) as error:
         remedy = "check its owner and mode (chat-server, 0600), the disk, and restore a backup if it is damaged"
-        raise DatabaseUnusableError(f"{path}: {error}: {remedy}") from error
+        raise DatabaseUnusableError(f"{path}: {first_failure(error)}: {remedy}") from error
     except OSError as error:
-        raise DatabaseUnusableError(f"{path}: {error.strerror}: check the directory and its owner") from error
+        remedy = "check that it, and the directory it is in, belong to the service's user"
+        raise DatabaseUnusableError(f"{path}: {error.strerror}: {remedy}") from error
 
 
 def _prepare(path: Path, versions: Sequence[tuple[str, ...]]) -> int:
     if not path.parent.is_dir():
         raise DatabaseUnusableError(f"{path.parent}: no such directory: create it for the service's user, mode 0700")
-    path.touch(mode=0o600, exist_ok=True)
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))  # whoever may not write it learns that now
     found = schema_version(path, newest=len(versions))
     if found < len(versions):
+        if found > 0:
+            _rehearse(path, versions[found:], found)
         database = connect(path)
         try:
-            if found > 0:
-                _rehearse(database, path, versions[found:], found)
             _migrate(database, versions[found:], found)
         finally:
             database.close()
@@ -92,6 +94,8 @@ def schema_version(path: Path, *, newest: int = len(VERSIONS)) -> int:
 
 
 def _migrate(database: SqliteDatabase, versions: Sequence[tuple[str, ...]], found: int) -> None:
+    # Or no table that others refer to could be made anew (SQLite, "ALTER TABLE", section 7).
+    database.pragma("foreign_keys", 0)
     with database.atomic("IMMEDIATE"):
         for statements in versions:
             for statement in statements:
@@ -100,13 +104,14 @@ def _migrate(database: SqliteDatabase, versions: Sequence[tuple[str, ...]], foun
         database.pragma("user_version", found + len(versions))
 
 
-def _rehearse(database: SqliteDatabase, path: Path, versions: Sequence[tuple[str, ...]], found: int) -> None:
+def _rehearse(path: Path, versions: Sequence[tuple[str, ...]], found: int) -> None:
     copy_path = path.with_name(path.name + ".rehearsal")
     copy_path.unlink(missing_ok=True)
     copy_path.touch(mode=0o600)
-    database.execute_sql("VACUUM INTO ?", (str(copy_path),))
     copy = SqliteDatabase(str(copy_path))
     try:
+        with closing(sqlite3.connect(path)) as original:
+            original.execute("VACUUM INTO ?", (str(copy_path),))
         _migrate(copy, versions, found)
         broken = copy.execute_sql("PRAGMA integrity_check").fetchone()[0]
         if broken != "ok" or copy.execute_sql("PRAGMA foreign_key_check").fetchone():

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import sqlite3
+
+from peewee import DatabaseError
+
 
 class DatabaseUnusableError(Exception):
     """The database can't be opened: unreadable, not ours, damaged, or of a newer version."""
@@ -13,3 +17,10 @@ class DatabaseInUseError(DatabaseUnusableError):
 
 class StorageUnavailableError(Exception):
     """A write could not be made durable (disk full, input/output error, locked for too long). Nothing was stored."""
+
+
+def first_failure(error: BaseException) -> BaseException:
+    """What went wrong at first: SQLite ends a transaction that fills the disk, and then rolling it back fails too."""
+    while isinstance(error.__context__, (DatabaseError, sqlite3.DatabaseError)):
+        error = error.__context__
+    return error

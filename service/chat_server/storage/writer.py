@@ -21,7 +21,7 @@ from gevent.threadpool import ThreadPool
 from peewee import DatabaseError, OperationalError, SqliteDatabase
 
 from chat_server.storage.commit import Conflicting, Draft, GroupCommit, Mark, Stored, TakenIdError
-from chat_server.storage.errors import StorageUnavailableError
+from chat_server.storage.errors import StorageUnavailableError, first_failure
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -204,7 +204,7 @@ class Writer:
             except TakenIdError:
                 self._transact(batch, look_up=True)
         except Exception as error:  # noqa: BLE001  whatever it is, the batch is not durable and its senders must hear so
-            batch.failure = _first(error)
+            batch.failure = first_failure(error)
             self._recover(error)
         batch.seconds = time.monotonic() - started
 
@@ -251,13 +251,6 @@ class Writer:
             log.warning("the WAL could not be folded into the database", {"cause": str(error)})
         finally:
             self._database.close()
-
-
-def _first(error: BaseException) -> BaseException:
-    """What went wrong at first: SQLite ends a transaction that fills the disk, and then rolling it back fails too."""
-    while isinstance(error.__context__, (DatabaseError, sqlite3.DatabaseError)):
-        error = error.__context__
-    return error
 
 
 def _keep_highest(marks: dict[tuple[str, int], Mark], mark: Mark) -> None:
