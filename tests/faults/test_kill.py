@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import select
 import sqlite3
+import subprocess
 import threading
 import time
 from contextlib import closing
@@ -15,13 +16,14 @@ import pytest
 from tests.faults.conftest import Report
 from tests.faults.correspondent import Correspondent
 from tests.faults.line import LineLostError
-from tests.server import UNMEASURED, Server, free_port, start_server
+from tests.server import COMMAND, UNMEASURED, Server, free_port, start_server
 
 KILLS = 50
 PAIRS = 6
 WINDOW = 16
 START_SECONDS = 3.0
 LOAD_SECONDS = (0.0, 0.8)
+STARTING_SECONDS = (0.2, 0.8)
 
 
 class Crowd:
@@ -67,6 +69,14 @@ class Crowd:
             lines[line].attend(writing=writing)
 
 
+def kill_while_starting(config: Path, seconds: float) -> None:
+    """Starts a server on what the last one left, and kills it before it is, or just as it is, ready."""
+    starting = subprocess.Popen([*COMMAND, "--config", str(config)], stderr=subprocess.DEVNULL)
+    time.sleep(seconds)
+    starting.kill()
+    starting.wait()
+
+
 def stored(database: Path, one: Correspondent) -> list[tuple[int, str, str, str]]:
     """The person's one conversation: seq, id, sender, content."""
     with closing(sqlite3.connect(database)) as connection:
@@ -97,8 +107,10 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_fifty_kills(tmp_path: Path, 
         Correspondent(one, other, window=WINDOW) for ann, bob in couples for one, other in [(ann, bob), (bob, ann)]
     ]
     crowd = Crowd(people)
-    for _ in range(KILLS):
+    for number in range(KILLS):
         crowd.write_until_killed(server, chance.uniform(*LOAD_SECONDS))
+        if number % 5 == 0:
+            kill_while_starting(server.config, chance.uniform(*STARTING_SECONDS))
         server = start()
     crowd.finish(server)
     assert server.stop() == 0
@@ -115,7 +127,7 @@ def test_nothing_acknowledged_is_lost_or_doubled_by_fifty_kills(tmp_path: Path, 
     assert max(starts[1:]) < START_SECONDS
     acknowledged = sum(len(one.acknowledged) for one in people)
     report(
-        f"{KILLS} kills, {total // 2} messages kept of {acknowledged} acknowledged, "
+        f"{KILLS} kills under load, {total // 2} messages kept of {acknowledged} acknowledged, "
         f"{sum(one.repeats for one in people)} pushed or acknowledged again, "
         f"slowest start after a kill {max(starts[1:]):.2f} s"
     )
