@@ -91,6 +91,20 @@ def test_an_id_is_text(shared_server: Server, anna: Person, frame_id: object) ->
     assert answer["data"]["code"] == "INVALID_MESSAGE"
 
 
+@pytest.mark.parametrize("content", [r"cut \ud83d", r"\ude00", r"\ud83d\ud83d!"])
+def test_half_a_character_is_refused_with_the_id_of_its_message(
+    shared_server: Server, anna: Person, content: str
+) -> None:
+    payload = f'{{"id":"the-id","type":"message","data":{{"recipientId":"user-x","content":"{content}"}}}}'
+    answer = answer_to(shared_server, anna, payload)
+    assert (answer["type"], answer["id"], answer["data"]["code"]) == ("error", "the-id", "INVALID_MESSAGE")
+
+
+def test_half_a_character_in_the_id_itself(shared_server: Server, anna: Person) -> None:
+    answer = answer_to(shared_server, anna, r'{"id":"\ud83d","type":"heartbeat"}')
+    assert (answer["type"], answer["data"]["code"]) == ("error", "INVALID_MESSAGE")
+
+
 def test_what_we_do_not_know_beside_what_we_do_is_let_be(shared_server: Server, anna: Person, ben: Person) -> None:
     """So that newer clients may say more."""
     data = {"recipientId": ben.user_id, "content": "hello", "mood": "good"}

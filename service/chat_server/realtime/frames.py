@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import re
 from typing import Annotated, Literal
 
@@ -84,13 +85,26 @@ def parse(payload: bytes) -> InboundFrame:
 
 
 def _explain(payload: bytes, fault: Exception) -> InvalidFrameError:
-    """The decoder of frames stops at what it meets first: that there is JSON at all, and its id, is seen here."""
+    """The decoder of frames stops at what it meets first: that there is JSON at all, and its id, is seen here.
+
+    It also stops at half a character, which is JSON (RFC 8259, section 8.2) and what browsers make of a text that
+    was cut in the middle of an emoji. Its sender has to learn which message it was, or would send it for ever.
+    """
     try:
-        found = msgspec.json.decode(payload)
-    except (msgspec.DecodeError, RecursionError) as malformed:
+        found = json.loads(payload.decode(), parse_constant=_no_constant)
+    except (ValueError, RecursionError) as malformed:
         return InvalidFrameError("INVALID_JSON", str(malformed))
+    whole = isinstance(fault, msgspec.ValidationError)
     frame_id = found.get("id") if isinstance(found, dict) else None
-    return InvalidFrameError("INVALID_MESSAGE", str(fault), frame_id if isinstance(frame_id, str) else "")
+    return InvalidFrameError(
+        "INVALID_MESSAGE",
+        str(fault) if whole else "a text ends or begins with half a character (a surrogate without its other half)",
+        frame_id if isinstance(frame_id, str) and frame_id.isprintable() else "",
+    )
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
 
 
 class SentData(Struct, rename="camel"):
