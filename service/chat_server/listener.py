@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 from collections.abc import Sequence
 
 from gevent import socket
@@ -60,4 +59,4 @@ def _explain(error: OSError, host: str, port: int) -> str:
         return f"{where}: not permitted: ports under 1024 need a proxy in front, or socket activation"
     if error.errno == errno.EADDRNOTAVAIL:
         return f"{where}: this machine has no such address: use 0.0.0.0 for all, or one that `ip address` shows"
-    return f"{where}: {os.strerror(error.errno or 0)}: check host and port"
+    return f"{where}: {error.strerror}: check host and port"

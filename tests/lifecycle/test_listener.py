@@ -23,6 +23,11 @@ def test_an_address_of_another_machine() -> None:
         listen("192.0.2.1", 8080)
 
 
+def test_a_name_that_nobody_knows() -> None:
+    with pytest.raises(CannotListenError, match=r"(?i)name.*: check host and port"):
+        listen("nowhere.invalid", 8080)
+
+
 def test_a_passed_socket_that_is_not_tcp() -> None:
     with (
         socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as passed,
