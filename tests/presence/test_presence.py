@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sqlite3
 import time
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 
 from tests.client import PASSWORD, Person
 from tests.conftest import Newcomer
 from tests.device import online
-from tests.server import Server
+from tests.server import Server, running_server
 
 PROMPTLY = 1.0
 """Seconds within which partners are told."""
@@ -112,6 +115,16 @@ def test_a_partner_who_is_deleted_goes_offline(shared_server: Server, partners: 
         annas.wait_for_sighting(ben)
         ben.client.request("DELETE", "/user/me", {"password": PASSWORD}).succeeded()
         assert not annas.wait_for_sighting(ben, 2)["isOnline"]
+
+
+def test_of_a_deleted_person_it_is_not_kept_when_they_were_seen(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server:
+        ben = server.client().sign_up("ben")
+        with online(server, ben) as bens:
+            ben.client.request("DELETE", "/user/me", {"password": PASSWORD}).succeeded()
+            bens.wait_closed()
+    with closing(sqlite3.connect(server.database)) as database:
+        assert database.execute("SELECT deleted_at > 0, last_seen_at FROM users").fetchall() == [(1, None)]
 
 
 class TestBlocking:

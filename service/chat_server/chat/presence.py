@@ -64,6 +64,6 @@ class Presence:
 
 
 def save_last_seen(departures: dict[str, int]) -> None:
-    """Runs in the writer."""
+    """Runs in the writer. Of a deleted account nothing is saved: its sockets close after it is gone."""
     for user_id, left_at in departures.items():
-        User.update(last_seen_at=left_at).where(User.id == user_id).execute()
+        User.update(last_seen_at=left_at).where(User.id == user_id, User.deleted_at.is_null()).execute()
