@@ -292,7 +292,7 @@ class Server:
         for connection in self.hub:
             connection.limited = self.request_limit.applies_to(connection.address)
         self.accounts.registration = config.auth.registration
-        self.parts.frame_rate.retune(per_minute=limits.frames_per_minute, burst=limits.frames_per_minute // 6)
+        self.parts.frame_rate.retune(per_minute=limits.frames_per_minute, burst=-(-limits.frames_per_minute // 6))
 
     def stop(self) -> None:
         """Nothing new comes in; what was accepted is stored and answered; then the sockets, then the database."""

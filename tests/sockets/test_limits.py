@@ -88,6 +88,13 @@ class TestMessages:
             assert phone.error(phone.write(ben, ""))["code"] == "RATE_LIMIT_EXCEEDED"
 
 
+def test_the_fewest_frames_that_can_be_configured_are_not_none(tmp_path: Path) -> None:
+    with running_server(tmp_path, rate_limit={"frames_per_minute": 1}) as server:
+        anna, _ = two_people(server)
+        with online(server, anna) as phone:
+            phone.sync()
+
+
 class TestOtherFrames:
     @pytest.mark.parametrize("kind", ["heartbeat", "typing", "read"])
     def test_have_a_limit_of_their_own(self, slow_server: Server, kind: str) -> None:
