@@ -25,8 +25,6 @@ from chat_server.storage.writer import Writer
 
 log = logging.getLogger("chat_server.accounts")
 
-KEPT_MS = 30 * 24 * 3600 * 1000
-
 USERNAME = re.compile(r"[A-Za-z0-9_]{1,50}", re.ASCII)
 KEPT_MS = 30 * 24 * 3600 * 1000
 _PRUNED_AT_ONCE = 5_000
