@@ -50,6 +50,7 @@ def test_under_load_everything_acknowledged_is_kept_and_everybody_is_told(tmp_pa
             acks = [frame["data"] for frame in anns.of("ack") if frame["data"]["status"] == "sent"]
             acknowledged = {ack["messageId"]: ack["seq"] for ack in acks}
             pushed = {frame["id"]: frame["data"]["seq"] for frame in bobs.of("message")}
+    assert files(server) == {"chat.db", "chat.db.lock"}
     kept = stored(server)
     assert acknowledged.items() <= kept.items()
     assert pushed.items() <= kept.items()
