@@ -246,11 +246,14 @@ class Writer:
     def _close(self) -> None:
         try:
             self._database.execute_sql(f"PRAGMA busy_timeout = {CHECKPOINT_PATIENCE_MS}")
-            self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            busy, *_ = self._database.execute_sql("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+            cause = "another process reads the database" if busy else ""
         except DatabaseError as error:
-            log.warning("the WAL could not be folded into the database", {"cause": str(error)})
+            cause = str(error)
         finally:
             self._database.close()
+        if cause:
+            log.warning("the WAL could not be folded into the database", {"cause": cause})
 
 
 def _keep_highest(marks: dict[tuple[str, int], Mark], mark: Mark) -> None:
