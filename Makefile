@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What is installed was pinned: hashes only, and no build of a source package, whose tools would not be.
 PINNED := --require-hashes --only-binary :all:
 
-.PHONY: help run test lint test-unit bench bench-growth tools bench-tools lock clean
+.PHONY: help run test lint test-unit test-load load-tools bench bench-growth tools bench-tools lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo 'make test       every check and test that needs no root'
 	@echo 'make lint       ruff and mypy'
 	@echo 'make test-unit  pytest, with line and branch coverage'
+	@echo 'make test-load  the load tests alone, short, against servers started for them'
+	@echo 'make load-tools  install what loadtests/ needs; docs/load-testing.md says how to use it'
 	@echo 'make bench      what a message costs, here and elsewhere, in 5 minutes on 2 cores that have nothing else to do'
 	@echo 'make bench-growth  how that grows with messages and sockets; takes long'
 	@echo 'make lock       renew the lock files from pyproject.toml'
@@ -29,16 +31,21 @@ run: $(VENV)/.runtime .run/config.toml
 test:
 	@$(MAKE) --no-print-directory --keep-going lint test-unit
 
-lint: $(VENV)/.development $(VENV)/.bench
+lint: $(VENV)/.development $(VENV)/.load $(VENV)/.bench
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-test-unit: $(VENV)/.development $(VENV)/.bench tools
+test-unit: $(VENV)/.development $(VENV)/.load $(VENV)/.bench tools
 	@rm -rf build/coverage && mkdir -p build/coverage
 	$(BIN)/coverage run -m pytest; status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; \
 	exit $$status
+
+test-load: $(VENV)/.development $(VENV)/.load
+	$(BIN)/python -m pytest tests/load
+
+load-tools: $(VENV)/.load
 
 # BENCH: arguments, such as BENCH=--quick; --help names them.
 bench: $(VENV)/.bench bench-tools
@@ -74,6 +81,10 @@ $(VENV)/.runtime: requirements.lock requirements-build.lock pyproject.toml | $(V
 
 $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 	$(PIP_INSTALL) $(PINNED) -r requirements-dev.lock
+	@touch $@
+
+$(VENV)/.load: requirements-load.lock $(VENV)/.runtime
+	$(PIP_INSTALL) $(PINNED) -r requirements-load.lock
 	@touch $@
 
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.runtime

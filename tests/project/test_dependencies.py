@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME: list[str] = PROJECT["project"]["dependencies"]
 DEVELOPMENT: list[str] = PROJECT["project"]["optional-dependencies"]["dev"]
+LOAD: list[str] = PROJECT["project"]["optional-dependencies"]["load"]
 BENCHMARK: list[str] = PROJECT["project"]["optional-dependencies"]["bench"]
 BUILD: list[str] = PROJECT["build-system"]["requires"]
 
@@ -31,6 +32,7 @@ def pins(lock: str) -> dict[str, str]:
     [
         ("The service needs", RUNTIME),
         ("Tests and checks need", DEVELOPMENT),
+        ("Load tests need", LOAD),
         ("The benchmark needs", BENCHMARK),
         ("The build needs", BUILD),
     ],
@@ -47,6 +49,7 @@ def test_every_direct_dependency_is_justified_in_one_line(heading: str, requirem
     [
         ("requirements.lock", RUNTIME),
         ("requirements-dev.lock", RUNTIME + DEVELOPMENT),
+        ("requirements-load.lock", LOAD),
         ("requirements-bench.lock", RUNTIME + BENCHMARK),
         ("requirements-build.lock", BUILD),
     ],
@@ -75,13 +78,29 @@ def test_tests_run_with_the_versions_that_the_service_ships_with() -> None:
     assert {name: development.get(name) for name in pins("requirements.lock")} == pins("requirements.lock")
 
 
+def test_load_tests_run_with_the_versions_of_everything_else_in_the_same_environment() -> None:
+    others = pins("requirements-dev.lock") | pins("requirements-bench.lock")
+    load = pins("requirements-load.lock")
+    # Behind a version may stand for which platforms it is: that depends on who needs it.
+    assert {name: pin for name, pin in load.items() if others.get(name, pin).split(";")[0] != pin.split(";")[0]} == {}
+
+
 def test_the_benchmark_runs_with_the_versions_that_the_service_ships_with_and_tests_use() -> None:
     benchmark, others = pins("requirements-bench.lock"), pins("requirements.lock") | pins("requirements-dev.lock")
     assert pins("requirements.lock").keys() <= benchmark.keys()
     assert {name: pin for name, pin in benchmark.items() if others.get(name, pin) != pin} == {}
 
 
-@pytest.mark.parametrize("lock", ["requirements.lock", "requirements-dev.lock", "requirements-bench.lock", "requirements-build.lock"])
+@pytest.mark.parametrize(
+    "lock",
+    [
+        "requirements.lock",
+        "requirements-dev.lock",
+        "requirements-load.lock",
+        "requirements-bench.lock",
+        "requirements-build.lock",
+    ],
+)
 def test_a_lock_holds_hashes_and_no_address(lock: str) -> None:
     text = (ROOT / lock).read_text()
     entries = re.split(r"\n(?=[a-z0-9-]+==)", text.partition("\n#    make lock\n")[2])

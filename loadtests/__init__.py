@@ -1,0 +1,1 @@
+"""Load tests with Locust, for an admin to run against a deployed host: docs/load-testing.md says how."""
