@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
+from msgspec.structs import replace
+
 from chat_server import arguments as command_line
 from chat_server import terminal
 from chat_server.config import Config
@@ -61,7 +63,13 @@ def _fail(message: str, code: int) -> int:
 def serve(arguments: argparse.Namespace) -> int:
     from chat_server import server
 
-    return server.serve(lambda: _config(arguments), log_level=arguments.log_level)
+    def configured() -> Config:
+        """The file is read again on SIGHUP; what the command line says goes on."""
+        config = _config(arguments)
+        level = arguments.log_level or config.server.log_level
+        return replace(config, server=replace(config.server, log_level=level))
+
+    return server.serve(configured)
 
 
 def check_config(arguments: argparse.Namespace) -> int:

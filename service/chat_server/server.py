@@ -24,7 +24,7 @@ from chat_server.chat.logins import Logins
 from chat_server.chat.messages import Messages
 from chat_server.chat.presence import Presence
 from chat_server.chat.sessions import Sessions
-from chat_server.config import Config, LogLevel
+from chat_server.config import Config
 from chat_server.configuration import ConfigurationError
 from chat_server.housekeeping import Housekeeping
 from chat_server.http.app import Parts as HttpParts
@@ -70,13 +70,13 @@ DRAIN_SECONDS = 5.0
 WRITER_SECONDS = 2.0
 
 
-def serve(load: Callable[[], Config], *, log_level: LogLevel | None) -> int:
+def serve(load: Callable[[], Config]) -> int:
     """Runs the server until SIGTERM or SIGINT; gives the exit code. `load` reads the configuration, again on SIGHUP.
 
     Raises ConfigurationError before anything is touched.
     """
     config = load()
-    output = logs.configure(log_level or config.server.log_level, config.server.log_format, sys.stderr)
+    output = logs.configure(config.server.log_level, config.server.log_format, sys.stderr)
     lock = ServerLock(Path(config.database.path))
     try:
         lock.acquire()

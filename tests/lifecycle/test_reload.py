@@ -6,7 +6,7 @@ import signal
 from pathlib import Path
 
 from tests.device import online
-from tests.server import Server, running_server, write_config
+from tests.server import COMMAND, Server, running_server, write_config
 
 
 def reload(running: Server, **sections: dict[str, object]) -> None:
@@ -37,6 +37,13 @@ def test_the_log_level_changes_both_ways(tmp_path: Path) -> None:
             ack = anns.say(bob, "not for the log")
         assert "DEBUG" in server.wait_for_log(ack["messageId"])
         assert "not for the log" not in server.logged()
+
+
+def test_the_level_of_the_command_line_stays(tmp_path: Path) -> None:
+    # In front of what tests/server.py adds, as a person writes it.
+    with running_server(tmp_path, command=(*COMMAND, "--log-level", "debug")) as server:
+        reload(server, server={"log_level": "warn"})
+        server.wait_for_log("configuration reloaded")
 
 
 def test_a_bad_configuration_changes_nothing_and_is_named(tmp_path: Path) -> None:
