@@ -104,8 +104,8 @@ class EchoGateway(Gateway):
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
 
-    def admit(self, environ: dict[str, Any], *, limited: bool) -> Admission:  # noqa: ARG002
-        return Admission(Caller("", "", "", 0), None, limited)
+    def admit(self, environ: dict[str, Any], *, address: str, limited: bool) -> Admission:  # noqa: ARG002
+        return Admission(Caller("", "", "", 0), None, address, limited)
 
     def serve(self, connected: socket.socket, admission: Admission, early: bytes) -> None:  # noqa: ARG002
         client = WebSocket(connected, **dataclasses.asdict(self._settings))
