@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from chat_server.realtime.announcer import Announcer
     from chat_server.realtime.liveness import Liveness
     from chat_server.realtime.parts import Parts
+
+log = logging.getLogger("chat_server.realtime")
 
 SUBPROTOCOL = "chat-v1"
 BEARER_SUBPROTOCOL = "bearer."
@@ -79,6 +82,7 @@ class Gateway:
             self._parts, socket, admission.caller, address=admission.address, limited=admission.limited
         )
         self._parts.hub.add(connection)
+        log.debug("socket opened", {"user": connection.user_id, "address": connection.address})
         try:
             self._liveness.watch(connection)
             acquaintances = self._parts.conversations.acquaintances(connection.user_id)
@@ -89,6 +93,7 @@ class Gateway:
             connection.released()
             if self._parts.hub.remove(connection):
                 self._announcer.left(connection)
+            log.debug("socket closed", {"user": connection.user_id, "code": socket.close_code})
 
 
 def _token(environ: dict[str, Any], offered: list[str]) -> str:

@@ -57,6 +57,7 @@ class WebSocket:
         "_socket",
         "_turn",
         "_writer",
+        "close_code",
         "is_open",
         "last_progress",
         "last_received",
@@ -72,6 +73,8 @@ class WebSocket:
         self._writer: gevent.Greenlet[..., None] | None = None
         self.is_open = True
         """Until either side closes: from then on nothing is taken from the client and nothing written to it."""
+        self.close_code = 1006
+        """The code of the CLOSE of whoever closed first; 1006 without a CLOSE, 1005 without a code (section 7.1.5)."""
         self.queued = 0
         """Bytes that wait to be taken by the kernel."""
         self.last_received = self.last_progress = time.monotonic()
@@ -182,6 +185,7 @@ class WebSocket:
     def _send_close(self, payload: bytes) -> None:
         if self.is_open:
             self.is_open = False
+            self.close_code = int.from_bytes(payload[:2]) or 1005
             frame = serialize(Opcode.CLOSE, payload)
             self._out.append(frame)
             self.queued += len(frame)
