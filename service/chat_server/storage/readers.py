@@ -37,16 +37,17 @@ class Readers:
         self._slow_query_ms = slow_query_ms
         self._slow = slow
         self._connections: list[sqlite3.Connection] = []
+        self.waiting = 0
+        """How many reads somebody waits for, under way or queued."""
         self._local = threading.local()
-
-    @property
-    def waiting(self) -> int:
-        """How many reads are queued behind those under way."""
-        return len(self._pool)
 
     def run(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The query's result. It runs on a reader's thread with the models bound to a read-only connection."""
-        outcome = self._pool.apply(self._attempt, (query, args, kwargs))
+        self.waiting += 1
+        try:
+            outcome = self._pool.apply(self._attempt, (query, args, kwargs))
+        finally:
+            self.waiting -= 1
         if isinstance(outcome, Exception):
             raise outcome
         return cast("T", outcome)
