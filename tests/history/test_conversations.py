@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from chat_server.chat.conversations import (
@@ -63,7 +63,6 @@ def ids(page: ConversationPage) -> list[str]:
 times = st.lists(st.integers(1, 4), min_size=PARTNERS, max_size=PARTNERS)
 
 
-@settings(deadline=None)
 @given(times=times, limit=st.integers(1, PARTNERS + 1), offset=st.integers(0, PARTNERS + 1))
 def test_pages_by_offset_and_by_cursor_are_slices_of_one_order(
     store: Store, conversation_ids: list[str], times: list[int], limit: int, offset: int
@@ -82,7 +81,6 @@ def test_pages_by_offset_and_by_cursor_are_slices_of_one_order(
     assert walked == order
 
 
-@settings(deadline=None)
 @given(times=times, limit=st.integers(1, 4), stirred=st.lists(st.integers(0, PARTNERS - 1), max_size=4))
 def test_a_cursor_meets_whatever_stays_as_it_was_once_and_nothing_twice(
     store: Store, conversation_ids: list[str], times: list[int], limit: int, stirred: list[int]

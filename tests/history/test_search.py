@@ -98,8 +98,11 @@ def test_no_character_changes_the_place_of_the_others(content: str) -> None:
 
 def test_the_context_shows_the_match_as_it_was_written_and_what_stands_around_it(store: Store) -> None:
     around = "x" * 50
-    pair = converse(store, [f"{around}The Word{around}", "the word", f"The Word{around}", f"{around}İthe word"])
+    pair = converse(
+        store, [f"{around}The Word{around}", "the word", f"The Word{around}", f"{around}İthe word", "see the word"]
+    )
     contexts = [match.context for match in find(store, pair, "THE WORD").matches]
+    assert contexts.pop(0) == "see the word"
     assert contexts == [f"…{'x' * 39}İthe word", f"The Word{'x' * 40}…", "the word", f"…{'x' * 40}The Word{'x' * 40}…"]
 
 

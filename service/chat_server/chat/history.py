@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from chat_server.chat.conversations import shown_name
 from chat_server.chat.refusals import ConversationNotFoundError, NotAParticipantError
-from chat_server.storage.models import Conversation, Message, Side, User
+from chat_server.storage.compiled import Compiled
+from chat_server.storage.models import Conversation, Message, User
 
 SEARCH_CHUNK = 500
 BACKLOG_ROWS = 256
@@ -54,43 +56,84 @@ class SearchPage:
     has_more: bool
 
 
+_FIRST, _SECOND = User.alias(), User.alias()
+_CONVERSATION = Compiled(
+    lambda conversation_id: (
+        Conversation.select(
+            Conversation.last_seq,
+            *(_FIRST.id, _FIRST.username, _FIRST.deleted_at),
+            *(Conversation.user1_delivered_seq, Conversation.user1_read_seq),
+            *(_SECOND.id, _SECOND.username, _SECOND.deleted_at),
+            *(Conversation.user2_delivered_seq, Conversation.user2_read_seq),
+        )
+        .join(_FIRST, on=(_FIRST.id == Conversation.user1_id))
+        .join_from(Conversation, _SECOND, on=(_SECOND.id == Conversation.user2_id))
+        .where(Conversation.id == conversation_id)
+    )
+)
+_SPAN = Compiled(
+    lambda conversation_id, first, last: (
+        Message.select(Message.client_id, Message.seq, Message.sender_id, Message.content, Message.created_at)
+        .where(Message.conversation_id == conversation_id, Message.seq >= first, Message.seq <= last)
+        .order_by(Message.seq)
+    )
+)
+
+
+class _Person(NamedTuple):
+    """One of the two, and how far they have got."""
+
+    id: str
+    username: str
+    deleted_at: int | None
+    delivered_seq: int
+    read_seq: int
+
+
+class _Row(NamedTuple):
+    """A message as it is stored."""
+
+    client_id: str
+    seq: int
+    sender_id: str
+    content: str
+    created_at: int
+
+
 class _View:
     """A conversation as one of its people reads it."""
 
     def __init__(self, user_id: str, conversation_id: str) -> None:
-        row = Conversation.get_or_none(Conversation.id == conversation_id)
-        if row is None:
+        found = _CONVERSATION.rows(conversation_id)
+        if not found:
             raise ConversationNotFoundError
-        if user_id not in {row.user1_id, row.user2_id}:
+        self.last_seq, *people = found[0]
+        first, second = _Person(*people[:5]), _Person(*people[5:])
+        if user_id not in {first.id, second.id}:
             raise NotAParticipantError
-        self.last_seq = row.last_seq
-        self._conversation = row
-        people = User.select().where(User.id.in_([row.user1_id, row.user2_id]))
-        self._names = {user.id: shown_name(user) for user in people}
+        self._conversation_id = conversation_id
+        self._recipients = {first.id: second, second.id: first}
+        self._names = {person.id: shown_name(person.username, person.deleted_at) for person in (first, second)}
 
-    def rows(self, first: int, last: int) -> list[Message]:
+    def rows(self, first: int, last: int) -> list[_Row]:
         """The seqs from `first` to `last`, oldest first."""
-        return list(
-            Message.select()
-            .where(Message.conversation_id == self._conversation.id, Message.seq.between(first, last))
-            .order_by(Message.seq)
-        )
+        return [_Row(*row) for row in _SPAN.rows(self._conversation_id, first, last)]
 
-    def message(self, row: Message) -> HistoryMessage:
-        _, recipient = self._conversation.sides(row.sender_id)
+    def message(self, row: _Row) -> HistoryMessage:
+        recipient = self._recipients[row.sender_id]
         return HistoryMessage(
             id=row.client_id,
             seq=row.seq,
             sender_id=row.sender_id,
             sender_username=self._names[row.sender_id],
-            recipient_id=recipient.user_id,
+            recipient_id=recipient.id,
             content=row.content,
             created_at=row.created_at,
             status=_status(row.seq, recipient),
         )
 
 
-def _status(seq: int, recipient: Side) -> str:
+def _status(seq: int, recipient: _Person) -> str:
     if seq <= recipient.read_seq:
         return "read"
     return "delivered" if seq <= recipient.delivered_seq else "sent"
@@ -116,7 +159,7 @@ def read_history(
     else:
         last = min(before - 1 if before is not None else view.last_seq - offset, view.last_seq)
         first = max(last - limit + 1, 1)
-        has_more = first > 1 and last > 0
+        has_more = first > 1
     rows = view.rows(first, last) if first <= last else []
     return HistoryPage([view.message(row) for row in rows], view.last_seq, has_more)
 
