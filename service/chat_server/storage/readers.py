@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
+from gevent.event import Event
 from gevent.threadpool import ThreadPool
 from peewee import SqliteDatabase
 
@@ -39,15 +40,20 @@ class Readers:
         self._connections: list[sqlite3.Connection] = []
         self.waiting = 0
         """How many reads somebody waits for, under way or queued."""
+        self._idle = Event()
+        self._idle.set()
         self._local = threading.local()
 
     def run(self, query: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """The query's result. It runs on a reader's thread with the models bound to a read-only connection."""
         self.waiting += 1
+        self._idle.clear()
         try:
             outcome = self._pool.apply(self._attempt, (query, args, kwargs))
         finally:
             self.waiting -= 1
+            if not self.waiting:
+                self._idle.set()
         if isinstance(outcome, Exception):
             raise outcome
         return cast("T", outcome)
@@ -79,8 +85,8 @@ class Readers:
             log.warning("slow query", {"query": name, "ms": round(elapsed_ms)})
 
     def close(self) -> None:
-        """Waits for what is under way, then closes every reader's connection."""
-        self._pool.join()
+        """Waits for what was asked, then closes every reader's connection."""
+        self._idle.wait()  # the pool's own join forgets those it has no room for yet
         self._pool.kill()
         for connection in self._connections:
             connection.close()
