@@ -70,7 +70,7 @@ def list_blocked(blocker_id: str) -> list[BlockedPerson]:
     """Runs in a reader."""
     blocks = Block.select().where(Block.blocker_id == blocker_id).order_by(Block.created_at.desc(), Block.blocked_id)
     people = User.select().join(Block, on=(User.id == Block.blocked_id)).where(Block.blocker_id == blocker_id)
-    names = {person.id: shown_name(person) for person in people}
+    names = {person.id: shown_name(person.username, person.deleted_at) for person in people}
     return [BlockedPerson(row.blocked_id, names[row.blocked_id], row.created_at) for row in blocks]
 
 

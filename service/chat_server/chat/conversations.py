@@ -16,6 +16,7 @@ from chat_server.chat.refusals import (
     UserNotFoundError,
     WithOneselfError,
 )
+from chat_server.storage.compiled import Compiled
 from chat_server.storage.models import Block, Conversation, Message, User
 from chat_server.storage.readers import Readers
 from chat_server.storage.writer import Writer
@@ -190,7 +191,7 @@ def start_conversation(caller_id: str, other_id: str, now: int) -> Started:
     if route.blocked:
         raise BlockedError
     if route.conversation_id:
-        return Started(route.conversation_id, other_id, shown_name(other), created=False)
+        return Started(route.conversation_id, other_id, shown_name(other.username, other.deleted_at), created=False)
     if route.recipient_deleted:
         raise RecipientDeletedError
     first, second = sorted((caller_id, other_id))
@@ -206,31 +207,43 @@ def find_people(conversation_id: str) -> tuple[str, str]:
     return row.user1_id, row.user2_id
 
 
+_DELETION = Compiled(lambda user_id: User.select(User.deleted_at).where(User.id == user_id))
+_BETWEEN = Compiled(
+    lambda first, second: Conversation.select(Conversation.id).where(
+        Conversation.user1_id == first, Conversation.user2_id == second
+    )
+)
+_BLOCKERS = Compiled(
+    lambda one, other: Block.select(Block.blocker_id).where(
+        Block.blocker_id.in_((one, other)), Block.blocked_id.in_((one, other))
+    )
+)
+
+
 def find_route(sender_id: str, recipient_id: str) -> Route:
     """Runs in a reader or the writer. Raises WithOneselfError, UserNotFoundError."""
     if sender_id == recipient_id:
         raise WithOneselfError
-    recipient = User.get_or_none(User.id == recipient_id)
-    if recipient is None:
+    recipients = _DELETION.rows(recipient_id)
+    if not recipients:
         raise UserNotFoundError
     pair = first, second = sorted((sender_id, recipient_id))
-    conversation = Conversation.get_or_none(Conversation.user1_id == first, Conversation.user2_id == second)
-    blocks = Block.select().where(Block.blocker_id.in_(pair), Block.blocked_id.in_(pair))
-    blockers = {block.blocker_id for block in blocks}
+    conversations = _BETWEEN.rows(first, second)
+    blockers = {blocker_id for (blocker_id,) in _BLOCKERS.rows(*pair)}
     return Route(
         sender_id=sender_id,
         recipient_id=recipient_id,
-        conversation_id="" if conversation is None else conversation.id,
+        conversation_id=conversations[0][0] if conversations else "",
         side=1 if sender_id == first else 2,
-        recipient_deleted=recipient.deleted_at is not None,
+        recipient_deleted=recipients[0][0] is not None,
         blocked=recipient_id in blockers,
         sender_blocks=sender_id in blockers,
     )
 
 
-def shown_name(user: User) -> str:
+def shown_name(username: str, deleted_at: int | None) -> str:
     """The name others see: a deleted person's is never shown again."""
-    return user.username if user.deleted_at is None else DELETED_USER
+    return username if deleted_at is None else DELETED_USER
 
 
 def _of(user_id: str) -> Expression:
@@ -279,7 +292,8 @@ def _parse_cursor(cursor: str) -> tuple[int, str]:
 def _items(user_id: str, rows: list[Conversation]) -> list[ConversationItem]:
     """The rows as the person sees them."""
     partner_ids = [row.sides(user_id)[1].user_id for row in rows]
-    partners = {user.id: user for user in User.select().where(User.id.in_(partner_ids))}
+    partners = User.select().where(User.id.in_(partner_ids))
+    names = {user.id: shown_name(user.username, user.deleted_at) for user in partners}
     newest = (
         Message.select(Message.conversation_id, Message.content)
         .join(
@@ -297,7 +311,7 @@ def _items(user_id: str, rows: list[Conversation]) -> list[ConversationItem]:
             ConversationItem(
                 conversation_id=row.id,
                 participant_id=theirs.user_id,
-                participant_username=shown_name(partners[theirs.user_id]),
+                participant_username=names[theirs.user_id],
                 hides_presence=theirs.user_id in blocking,
                 last_message=last_messages.get(row.id),
                 last_message_at=row.last_message_at if row.last_seq else None,
@@ -311,20 +325,38 @@ def _items(user_id: str, rows: list[Conversation]) -> list[ConversationItem]:
     return items
 
 
+_ALL = Compiled(
+    lambda user_id: (
+        Conversation.select(
+            Conversation.id,
+            Conversation.user1_id,
+            Conversation.user2_id,
+            Conversation.user1_delivered_seq,
+            Conversation.user2_delivered_seq,
+            Conversation.last_seq,
+        )
+        .where(_of(user_id))
+        .order_by(Conversation.last_message_at.desc())
+    )
+)
+_BLOCKED = Compiled(lambda user_id: Block.select(Block.blocked_id).where(Block.blocker_id == user_id))
+
+
 def list_acquaintances(user_id: str) -> list[Acquaintance]:
     """Runs in a reader."""
-    blocked, _ = _blocks_around(user_id)
+    blocked = {blocked_id for (blocked_id,) in _BLOCKED.rows(user_id)}
     acquaintances = []
-    for row in Conversation.select().where(_of(user_id)).order_by(Conversation.last_message_at.desc()):
-        mine, theirs = row.sides(user_id)
+    for conversation_id, first, second, first_delivered, second_delivered, last_seq in _ALL.rows(user_id):
+        own = (1, second, first_delivered) if user_id == first else (2, first, second_delivered)
+        side, partner_id, delivered_seq = own
         acquaintances.append(
             Acquaintance(
-                conversation_id=row.id,
-                side=mine.number,
-                partner_id=theirs.user_id,
-                delivered_seq=mine.delivered_seq,
-                last_seq=row.last_seq,
-                shown_to=theirs.user_id not in blocked,
+                conversation_id=conversation_id,
+                side=side,
+                partner_id=partner_id,
+                delivered_seq=delivered_seq,
+                last_seq=last_seq,
+                shown_to=partner_id not in blocked,
             )
         )
     return acquaintances

@@ -93,7 +93,10 @@ def list_by_id(user_id: str, *, after: str, limit: int) -> list[ExportedConversa
     mine = (Conversation.user1_id == user_id) | (Conversation.user2_id == user_id)
     rows = Conversation.select().where(mine, Conversation.id > after).order_by(Conversation.id).limit(limit)
     partner_ids = {row.id: row.user2_id if row.user1_id == user_id else row.user1_id for row in rows}
-    names = {user.id: shown_name(user) for user in User.select().where(User.id.in_(list(partner_ids.values())))}
+    names = {
+        user.id: shown_name(user.username, user.deleted_at)
+        for user in User.select().where(User.id.in_(list(partner_ids.values())))
+    }
     return [
         ExportedConversation(row.id, partner_ids[row.id], names[partner_ids[row.id]], row.created_at) for row in rows
     ]

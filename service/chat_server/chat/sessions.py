@@ -15,7 +15,9 @@ import gevent
 
 from chat_server.chat.conversations import new_id
 from chat_server.chat.refusals import RefusalError
+from chat_server.security.addresses import address_group
 from chat_server.security.tokens import Claims, TokenExpired, TokenInvalid, Tokens
+from chat_server.storage.compiled import Compiled
 from chat_server.storage.errors import StorageUnavailableError
 from chat_server.storage.models import Session, User
 from chat_server.storage.readers import Readers
@@ -52,6 +54,11 @@ class Device:
     address: str
     agent: str
     limited: bool = True
+
+    @property
+    def counted_as(self) -> str:
+        """What its share of what is scarce is counted under; empty where no limits apply."""
+        return address_group(self.address) if self.limited else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,16 +295,19 @@ def rotate(claims: Claims, *, expired: bool, idle_ms: int, now: int) -> str | No
     return new_token_id
 
 
-def find_living(session_id: str) -> _Living | None:
-    """The session with its owner's name, whether or not it has been idle for too long."""
-    row = (
+_LIVING = Compiled(
+    lambda session_id: (
         Session.select(Session.user_id, User.username, Session.last_used_at)
         .join(User, on=(User.id == Session.user_id))
         .where(Session.id == session_id)
-        .tuples()
-        .first()
     )
-    return None if row is None else _Living(*row)
+)
+
+
+def find_living(session_id: str) -> _Living | None:
+    """The session with its owner's name, whether or not it has been idle for too long."""
+    rows = _LIVING.rows(session_id)
+    return _Living(*rows[0]) if rows else None
 
 
 def is_deleted(user_id: str) -> bool:
