@@ -61,6 +61,14 @@ class Store:
         name = user_id.removeprefix("user-")
         self.writer.write(User.create, id=user_id, username=name, created_at=self.clock())
 
+    def newcomers(self) -> tuple[str, str]:
+        """Two people nobody has met yet; the first's id is the lesser."""
+        number = next(_numbers)
+        one, other = f"user-{number}-a", f"user-{number}-b"
+        self.sign_up(one)
+        self.sign_up(other)
+        return one, other
+
     def next_batch(self) -> Batch:
         """The next that holds more than operations."""
         while True:
@@ -91,7 +99,13 @@ class Store:
 
 
 def draft(
-    conversation_id: str, content: str = "hello", *, by: str = ANN, to: str = BOB, client_id: str = "", origin: object = 0
+    conversation_id: str,
+    content: str = "hello",
+    *,
+    by: str = ANN,
+    to: str = BOB,
+    client_id: str = "",
+    origin: object = 0,
 ) -> Draft:
     """A message nobody has sent before, unless its id says so."""
     side = 1 if by < to else 2

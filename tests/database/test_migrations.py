@@ -24,7 +24,11 @@ THIRD = ("UPDATE owners SET name = name || ' four'",)
 UNKNOWN_TABLE = ("UPDATE owners SET name = 'lost'", "UPDATE horses SET name = 'lost'")
 NO_SQL = ("DELETE FROM pets", "this is no SQL")
 DANGLING = ("DELETE FROM owners",)
-CHECK_BROKEN = ("PRAGMA ignore_check_constraints = ON", "UPDATE owners SET age = -1", "PRAGMA ignore_check_constraints = OFF")
+CHECK_BROKEN = (
+    "PRAGMA ignore_check_constraints = ON",
+    "UPDATE owners SET age = -1",
+    "PRAGMA ignore_check_constraints = OFF",
+)
 # Fails on the copy only, which a file name gives away.
 NOT_ON_THE_COPY = (
     """INSERT INTO pets SELECT 'dog', CASE WHEN file LIKE '%.rehearsal' THEN NULL ELSE 7 END

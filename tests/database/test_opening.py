@@ -124,7 +124,10 @@ def a_directory(path: Path) -> None:
         (another_programs, "not chat-server's database: name another"),
         (another_programs_in_wal_mode, "not chat-server's database: name another"),
         (another_programs_without_tables, "not chat-server's database: name another"),
-        (newer, f"written by a newer chat-server (schema {len(VERSIONS) + 1}, this one knows {len(VERSIONS)}): install"),
+        (
+            newer,
+            f"written by a newer chat-server (schema {len(VERSIONS) + 1}, this one knows {len(VERSIONS)}): install",
+        ),
         (a_directory, "Is a directory: check"),
     ],
 )
