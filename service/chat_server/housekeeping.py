@@ -71,7 +71,7 @@ class Housekeeping:
 
     def _watch_disk(self) -> None:
         disk = os.statvfs(Path(self._parts.config.database.path).parent)
-        used_percent = round(100 * (1 - disk.f_bavail / disk.f_blocks))
+        used_percent = round(100 * (1 - disk.f_bavail / max(disk.f_blocks, 1)))
         low = used_percent >= self._parts.config.limits.disk_warning_percent
         if low and not self._disk_was_low:
             free_mib = disk.f_bavail * disk.f_frsize // 2**20

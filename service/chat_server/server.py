@@ -19,7 +19,7 @@ from gevent.queue import Queue
 from chat_server import __version__, systemd
 from chat_server.chat.accounts import Accounts
 from chat_server.chat.blocks import Blocks
-from chat_server.chat.conversations import Conversations
+from chat_server.chat.conversations import DELETED_USER, Conversations
 from chat_server.chat.logins import Logins
 from chat_server.chat.messages import Messages
 from chat_server.chat.presence import Presence
@@ -174,7 +174,7 @@ class Server:
             self.logins,
             registration=config.auth.registration,
             clock=clock,
-            deleted=lambda _user_id: self.conversations.forget_all(),
+            deleted=self.account_deleted,
         )
         self.request_limit = RequestLimit(config, metrics=self.metrics, clock=clock)
         self.http = HttpServer(
@@ -222,6 +222,12 @@ class Server:
     def introduce(self, one_id: str, other_id: str) -> None:
         """Two people have a conversation from now on."""
         self.announcer.introduced(one_id, other_id)
+
+    def account_deleted(self, user_id: str) -> None:
+        """Somebody has deleted their account: nobody is told their name any more, not even that it has left."""
+        self.conversations.forget_all()
+        for connection in self.hub.sockets(user_id):
+            connection.username = DELETED_USER
 
     def block_changed(self, blocker_id: str, blocked_id: str) -> None:
         """Somebody has blocked or unblocked somebody."""

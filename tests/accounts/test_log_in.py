@@ -54,9 +54,9 @@ def test_an_unknown_name_costs_a_hash_too(world: World, monkeypatch: pytest.Monk
     verified: list[str | None] = []
     verify = Passwords.verify
 
-    def watch(self: Passwords, digest: str | None, password: str) -> bool:
+    def watch(self: Passwords, digest: str | None, password: str, *, address: str = "") -> bool:
         verified.append(digest)
-        return verify(self, digest, password)
+        return verify(self, digest, password, address=address)
 
     monkeypatch.setattr(Passwords, "verify", watch)
     fail(world, "nobody")

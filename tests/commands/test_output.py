@@ -40,7 +40,13 @@ def test_a_wrong_configuration_exits_with_78(admin: Admin) -> None:
 
 def test_output_that_is_lost_is_an_error_but_a_reader_that_leaves_is_none(admin: Admin) -> None:
     command = f"{CHAT_SERVER} --config {admin.config} users list"
-    full = subprocess.run(["sh", "-c", f"{command} > /dev/full"], capture_output=True, text=True, check=False)
+    full = subprocess.run(
+        ["sh", "-c", f"{command} > /dev/full"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **UNMEASURED},
+    )
     assert full.returncode == os.EX_IOERR
     assert full.stderr == "chat-server: standard output: No space left on device\n"
     left = subprocess.run(

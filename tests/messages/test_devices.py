@@ -44,8 +44,8 @@ def test_a_device_that_was_away_finds_what_it_missed(shared_server: Server, anna
             laptop.wait_for_messages(1)
         for number in range(3):
             annas.say(ben, f"missed {number}")
-        phone.say(anna, "sent from the phone")
         annas.wait_for_receipt("delivered", 4)
+        phone.say(anna, "sent from the phone")
         with online(shared_server, ben) as laptop:
             ready = laptop.wait(lambda frame: frame["type"] == "ready")["data"]
             assert ready["conversations"] == [{"conversationId": conversation, "lastSeq": 5}]

@@ -114,7 +114,8 @@ def test_a_partner_who_is_deleted_goes_offline(shared_server: Server, partners: 
     with online(shared_server, anna) as annas, online(shared_server, ben):
         annas.wait_for_sighting(ben)
         ben.client.request("DELETE", "/user/me", {"password": PASSWORD}).succeeded()
-        assert not annas.wait_for_sighting(ben, 2)["isOnline"]
+        left = annas.wait_for_sighting(ben, 2)
+        assert (left["isOnline"], left["username"]) == (False, "Deleted User")
 
 
 def test_of_a_deleted_person_it_is_not_kept_when_they_were_seen(tmp_path: Path) -> None:

@@ -111,7 +111,7 @@ def test_the_kind_of_body_may_have_parameters(client: Client) -> None:
     assert answer.status == 401
 
 
-@pytest.mark.parametrize("query", ["limit=1&limit=2", "limit=1_0", "limit=%D9%A3", "offset=-1", "limit=99999999999999"])
+@pytest.mark.parametrize("query", ["limit=1&limit=2", "limit=1_0", "limit=%D9%A3", "offset=-1", f"limit={2**60}"])
 def test_a_query_of_the_wrong_types(anna: Person, query: str) -> None:
     assert_error(anna.client.get(f"/conversations?{query}"), 400, "INVALID_QUERY")
 

@@ -138,6 +138,20 @@ def test_callers_beyond_the_queue_are_turned_away_and_the_others_served(slow: Pa
     assert (slow.running, slow.waiting) == (0, 0)
 
 
+def test_one_address_can_hold_an_eighth_of_the_queue_and_no_more() -> None:
+    pool = Passwords(threads=1, queue=16, **SLOW)
+    try:
+        held = [gevent.spawn(pool.hash, "Correct1 horse", address="192.0.2.1") for _ in range(2)]
+        gevent.sleep(0)
+        with pytest.raises(HashingBusy):
+            pool.hash("Correct1 horse", address="192.0.2.1")
+        others = [gevent.spawn(pool.hash, "Correct1 horse", address=address) for address in ("192.0.2.2", "", "")]
+        gevent.joinall([*held, *others], raise_error=True)
+        assert pool.hash("Correct1 horse", address="192.0.2.1").startswith("$argon2id")
+    finally:
+        pool.close()
+
+
 def test_the_wait_named_to_those_turned_away_follows_what_hashing_really_takes() -> None:
     pool = Passwords(threads=1, queue=29, **CHEAP)
 

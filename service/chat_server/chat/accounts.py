@@ -115,7 +115,7 @@ class Accounts:
         check_policy(password)
         # All this is checked again when the account is made; here, so that who is refused costs no hash.
         self._readers.run(check_sign_up, username, invite_code, now=self._clock())
-        digest = self._passwords.hash(password)
+        digest = self._passwords.hash(password, address=device.counted_as)
         user_id, opened = self._writer.write(sign_up, username, digest, invite_code, device, now=self._clock())
         log.info("signed up", {"username": username, "user": user_id, "address": device.address})
         return SignedIn(user_id, username, self._issue(user_id, opened))
@@ -128,7 +128,9 @@ class Accounts:
         known = self._logins.prove(username, password, device)
         if known.deleted:
             raise AccountDeletedError
-        digest = self._passwords.hash(password) if self._passwords.needs_rehash(known.digest) else known.digest
+        digest = known.digest
+        if self._passwords.needs_rehash(digest):
+            digest = self._passwords.hash(password, address=device.counted_as)
         opened = self._writer.write(enter, known, digest, device, now=self._clock())
         self._sessions.announce_end(opened.displaced)
         log.info("logged in", {"username": known.username, "user": known.user_id, "address": device.address})
@@ -141,7 +143,7 @@ class Accounts:
         """
         check_policy(new)
         self._logins.prove(caller.username, current, device)
-        digest = self._passwords.hash(new)
+        digest = self._passwords.hash(new, address=device.counted_as)
         ended = self._writer.write(set_password, caller.user_id, digest, but_session=caller.session_id)
         log.info("password changed", {"username": caller.username, "user": caller.user_id})
         self._sessions.announce_end(ended)
@@ -274,9 +276,8 @@ def _begins_with(prefix: str) -> Expression:
 
 
 def _partners_among(caller_id: str, user_ids: list[str]) -> set[str]:
-    """Those who share a conversation with the caller and are not blocked by them."""
+    """Those who share a conversation with the caller."""
     mine = Conversation.user1_id, Conversation.user2_id
     first = Conversation.select(mine[1]).where(mine[0] == caller_id, mine[1].in_(user_ids))
     second = Conversation.select(mine[0]).where(mine[1] == caller_id, mine[0].in_(user_ids))
-    blocks = Block.select(Block.blocked_id).where(Block.blocker_id == caller_id, Block.blocked_id.in_(user_ids))
-    return {row[0] for row in (first | second).tuples()} - {block.blocked_id for block in blocks}
+    return {row[0] for row in (first | second).tuples()}

@@ -89,7 +89,8 @@ class Logins:
 
     def _attempt(self, username: str, password: str, device: Device) -> Credentials:
         known = self._readers.run(find_credentials, username)
-        matches = self._passwords.verify(None if known is None else known.digest, password)
+        digest = None if known is None else known.digest
+        matches = self._passwords.verify(digest, password, address=device.counted_as)
         name, place = _loggable(username), address_group(device.address)
         self._writer.write(record_attempt, name, place, succeeded=matches, now=self._clock())
         self._metrics.logins.labels("succeeded" if matches else "failed").inc()

@@ -15,7 +15,7 @@ MAX_AGE_SECONDS = 600
 
 
 class Cors:
-    """Answers preflights with 204, and names the page's origin on every answer, errors included."""
+    """Answers preflights with 204, and names the page's origin on every answer to a request that could be read."""
 
     def __init__(self, origins: Collection[str]) -> None:
         self._origins = frozenset(origins)

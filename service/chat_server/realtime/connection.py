@@ -14,6 +14,7 @@ from websockets.frames import Opcode
 from chat_server.chat.conversations import Acquaintance
 from chat_server.chat.refusals import BlockedError, RateLimitedError, RefusalError
 from chat_server.chat.sessions import Caller, UnauthorizedError
+from chat_server.observability.logs import TRACE
 from chat_server.realtime import frames
 from chat_server.realtime.courier import Courier
 from chat_server.realtime.frames import (
@@ -165,6 +166,8 @@ class Connection:
         try:
             frame = frames.parse(payload)
             frame_id = frame.id
+            if log.isEnabledFor(TRACE):
+                log.log(TRACE, "frame received", {"user": self.user_id, "type": type(frame).__name__, "id": frame_id})
             self._obey(frame)
         except InvalidFrameError as error:
             self.refuse(error.frame_id, error.code, str(error))

@@ -12,6 +12,7 @@ import math
 import os
 import threading
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from argon2 import DEFAULT_HASH_LENGTH, DEFAULT_PARALLELISM, DEFAULT_RANDOM_SALT_LENGTH, PasswordHasher
@@ -84,7 +85,9 @@ def _digest_of_nobody(memory_kib: int, iterations: int) -> str:
 class Passwords:
     """Hashes and verifies in `threads` native threads; at most `queue` callers wait for one of them.
 
-    Belongs to the hub it is made on. Every method that hashes blocks the calling greenlet only.
+    An `address` may hold an eighth of the queue, so that no stranger keeps everybody else from logging in; an
+    empty one, for who is trusted, is not counted. Belongs to the hub it is made on. Every method that hashes
+    blocks the calling greenlet only.
     """
 
     def __init__(self, *, threads: int, queue: int, memory_kib: int, iterations: int) -> None:
@@ -95,6 +98,8 @@ class Passwords:
         self._pool = ThreadPool(threads)
         self._closed = False
         self._admitted = 0
+        self._share = max(1, queue // 8)
+        self._by_address: Counter[str] = Counter()
         self._seconds_per_hash = 0.2
 
     @property
@@ -107,14 +112,14 @@ class Passwords:
         """How many callers wait for a thread."""
         return self._admitted - self.running
 
-    def hash(self, password: str) -> str:
-        """The digest to store. Raises HashingBusy when the queue is full."""
-        return self._in_thread(lambda: self._hasher.hash(password))
+    def hash(self, password: str, *, address: str = "") -> str:
+        """The digest to store. Raises HashingBusy when the queue, or the address's share of it, is full."""
+        return self._in_thread(lambda: self._hasher.hash(password), address)
 
-    def verify(self, digest: str | None, password: str) -> bool:
+    def verify(self, digest: str | None, password: str, *, address: str = "") -> bool:
         """Whether the digest is the password's; None, for an unknown person, takes as long and is False.
 
-        Raises HashingBusy when the queue is full, ValueError for a digest that is none.
+        Raises HashingBusy as `hash` does, ValueError for a digest that is none.
         """
 
         def matches() -> bool:
@@ -123,7 +128,7 @@ class Passwords:
             except VerifyMismatchError:
                 return False
 
-        return self._in_thread(matches)
+        return self._in_thread(matches, address)
 
     def needs_rehash(self, digest: str) -> bool:
         """Whether a digest was made with other parameters than are configured now."""
@@ -134,17 +139,17 @@ class Passwords:
         self._closed = True
         self._pool.kill()
 
-    def _in_thread(self, work: Callable[[], _T]) -> _T:
-        if self._closed or self._admitted >= self._threads + self._queue:
+    def _in_thread(self, work: Callable[[], _T], address: str) -> _T:
+        if self._closed or self._admitted >= self._threads + self._queue or self._by_address[address] >= self._share:
             raise self._busy()
-        self._admitted += 1
+        self._enter(address)
         try:
             result = self._pool.spawn(self._attempt, work)
         except BaseException:
-            self._admitted -= 1
+            self._leave(address)
             raise
         # Not in a `finally` here: a caller may be killed while the thread is still at work for it.
-        result.rawlink(self._leave)
+        result.rawlink(lambda _result: self._leave(address))
         outcome = result.get()
         if isinstance(outcome, Exception):
             raise outcome
@@ -166,8 +171,17 @@ class Passwords:
     def _busy(self) -> HashingBusy:
         return HashingBusy(max(1, math.ceil(self._seconds_per_hash * self._admitted / self._threads)))
 
-    def _leave(self, _: object) -> None:
+    def _enter(self, address: str) -> None:
+        self._admitted += 1
+        if address:
+            self._by_address[address] += 1
+
+    def _leave(self, address: str) -> None:
         self._admitted -= 1
+        if address:
+            self._by_address[address] -= 1
+            if not self._by_address[address]:
+                del self._by_address[address]
 
 
 def _lower_priority() -> None:

@@ -94,12 +94,11 @@ _FIND = """
     SELECT m.conversation_id, m.client_id, m.sender_id, m.content, m.seq, m.created_at
     FROM json_each(?) AS j CROSS JOIN messages AS m
     ON m.conversation_id = j.value ->> 0 AND m.client_id = j.value ->> 1"""
-_READ_SPAN = """
-    SELECT (SELECT count(*) FROM messages
-            WHERE conversation_id = :id AND seq > :after AND seq <= :upto
-              AND sender_id = (SELECT CASE :side WHEN 1 THEN user2_id ELSE user1_id END
-                               FROM conversations WHERE id = :id)),
-           (SELECT client_id FROM messages WHERE conversation_id = :id AND seq = :upto)"""
+_COUNT_RECEIVED = """
+    SELECT count(*) FROM messages
+    WHERE conversation_id = :id AND seq > :after AND seq <= :upto
+      AND sender_id = (SELECT CASE :side WHEN 1 THEN user2_id ELSE user1_id END FROM conversations WHERE id = :id)"""
+_ID_AT = "SELECT client_id FROM messages WHERE conversation_id = :id AND seq = :upto"
 
 _standings = msgspec.json.Decoder(list[Standing])
 
@@ -199,9 +198,12 @@ class GroupCommit:
             if upto <= standing.read[own]:
                 continue
             span = {"id": standing.id, "after": standing.read[own], "upto": upto, "side": mark.side}
-            newly_read, message_id = self._connection.execute(_READ_SPAN, span).fetchone()
+            if upto == standing.last_seq:  # all there is, as usual: nothing needs to be counted
+                standing.unread[own] = 0
+            else:
+                standing.unread[own] -= self._connection.execute(_COUNT_RECEIVED, span).fetchone()[0]
             standing.read[own] = upto
-            standing.unread[own] -= newly_read
+            message_id = self._connection.execute(_ID_AT, span).fetchone()[0]
             self._changed.add(standing.id)
             raised.append(Mark(standing.id, mark.side, upto, upto, message_id, mark.origin))
         return raised
