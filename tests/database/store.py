@@ -98,18 +98,10 @@ class Store:
         return row
 
 
-def draft(
-    conversation_id: str,
-    content: str = "hello",
-    *,
-    by: str = ANN,
-    to: str = BOB,
-    client_id: str = "",
-    origin: object = 0,
-) -> Draft:
+def draft(conversation_id: str, content: str = "hello", *, by: str = ANN, to: str = BOB, client_id: str = "") -> Draft:
     """A message nobody has sent before, unless its id says so."""
     side = 1 if by < to else 2
-    return Draft(conversation_id, side, client_id or f"msg-{next(_numbers)}", by, to, content, origin)
+    return Draft(conversation_id, side, client_id or f"msg-{next(_numbers)}", by, to, content, None)
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def a_directory(path: Path) -> None:
         (another_programs_without_tables, "not chat-server's database: name another"),
         (
             newer,
-            f"written by a newer chat-server (schema {len(VERSIONS) + 1}, this one knows {len(VERSIONS)}): install",
+            f"written by a newer chat-server (schema {len(VERSIONS) + 1}, this one knows {len(VERSIONS)})",
         ),
         (a_directory, "Is a directory: check"),
     ],
@@ -153,7 +153,7 @@ def test_a_missing_directory_is_named_and_not_made(tmp_path: Path) -> None:
 
 @contextmanager
 def a_users_directory() -> Iterator[Path]:
-    """One that belongs to whoever `without_root` is, as `service` and not `root` sees it."""
+    """One that belongs to whoever `without_root` is."""
     with tempfile.TemporaryDirectory() as directory:
         if os.geteuid() == 0:
             os.chown(directory, NOBODY, NOBODY)

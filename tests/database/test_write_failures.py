@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from chat_server.storage import writer
 from chat_server.storage.commit import Mark, Stored
 from chat_server.storage.errors import StorageUnavailableError
 from chat_server.storage.models import User, WriteProbe
@@ -103,7 +104,7 @@ def test_a_full_database_is_named_and_concerns_the_whole_batch(store: Store) -> 
 
     conversation_id = store.start_conversation()
     store.writer.append(draft(conversation_id))
-    with pytest.raises(StorageUnavailableError, match="^database or disk is full$"):
+    with pytest.raises(StorageUnavailableError, match=r"^database or disk is full$"):
         store.writer.write(fill)
     assert str(store.next_batch().failure) == "database or disk is full"
     assert store.contents(conversation_id) == []
@@ -139,7 +140,8 @@ def test_after_it_everything_counts_as_changed_outside(store: Store, trouble: Tr
     assert store.next_batch().changed_outside
 
 
-def test_the_server_can_be_stopped_during_it(path: Path, trouble: Trouble) -> None:
+def test_the_server_can_be_stopped_during_it(path: Path, trouble: Trouble, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer, "CHECKPOINT_PATIENCE_MS", 200)
     with open_store(path, busy_timeout_seconds=0.1) as store:
         conversation_id = store.start_conversation()
         store.send(draft(conversation_id))
@@ -148,5 +150,5 @@ def test_the_server_can_be_stopped_during_it(path: Path, trouble: Trouble) -> No
             assert store.next_batch().failure is not None
             store.readers.close()
             store.writer.stop()
-    with open_store(path.with_name("other.db")), closing(sqlite3.connect(path)) as outside:
+    with closing(sqlite3.connect(path)) as outside:
         assert outside.execute("SELECT content FROM messages").fetchall() == [("hello",)]

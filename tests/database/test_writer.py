@@ -58,7 +58,7 @@ class TestOperations:
 
     def test_that_raise_undo_only_what_they_did(self, store: Store) -> None:
         conversation_id = store.start_conversation()
-        started = [
+        started: list[gevent.Greenlet[..., None]] = [
             gevent.spawn(store.writer.append, draft(conversation_id)),
             gevent.spawn(store.sign_up, "user-zoe"),
             gevent.spawn(store.writer.write, sign_up_and_fail, "user-ugo"),
@@ -219,9 +219,7 @@ class TestStopping:
                 "another program holds the database: stopped without folding the WAL into it"
             ]
 
-    def test_says_when_a_reader_outside_keeps_the_wal(
-        self, path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
+    def test_waits_only_so_long_for_who_still_reads_the_wal(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(writer_module, "CHECKPOINT_PATIENCE_MS", 200)
         with open_store(path) as store, closing(sqlite3.connect(path, isolation_level=None)) as outside:
             outside.execute("BEGIN")
