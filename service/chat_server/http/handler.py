@@ -163,6 +163,9 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
             limited = server.limit.applies_to(address)
             if limited:
                 server.limit.count(address)
+            # From here on it is no HTTP connection: admission may wait for the database, and when everybody comes back
+            # at once, after a restart, those who wait are not to count as so many idle clients and be refused for it.
+            self.leave()
             admission = server.gateway.admit(self.environ, address=address, limited=limited)
         except RefusedError as refusal:
             body = ErrorBody(refusal.code, refusal.message, server.clock())

@@ -61,8 +61,6 @@ class Gateway:
         limits = self._parts.config.limits
         if self.stopping:
             raise RefusedError(503, "UNAVAILABLE", "The server is stopping: come back in a moment.")
-        if len(self._parts.hub) >= limits.max_connections:
-            raise RefusedError(503, "TOO_MANY_CONNECTIONS", "The server has as many connections as it may have.")
         offered = [name.strip() for name in str(environ.get("HTTP_SEC_WEBSOCKET_PROTOCOL", "")).split(",")]
         try:
             caller = self._parts.sessions.verify(_token(environ, offered))
@@ -70,6 +68,9 @@ class Gateway:
             raise RefusedError(401, "UNAUTHORIZED", "The token is missing, expired or not valid.") from error
         except AccountDeletedError as error:
             raise RefusedError(403, "ACCOUNT_DELETED", "This account was deleted.") from error
+        # Only now: who comes in is counted before anything else can happen, however many verify their tokens at once.
+        if len(self._parts.hub) >= limits.max_connections:
+            raise RefusedError(503, "TOO_MANY_CONNECTIONS", "The server has as many connections as it may have.")
         if len(self._parts.hub.sockets(caller.user_id)) >= limits.max_connections_per_user:
             raise RefusedError(503, "TOO_MANY_CONNECTIONS", "You have as many connections as one person may have.")
         return Admission(caller, SUBPROTOCOL if SUBPROTOCOL in offered else None, address, limited)
