@@ -43,8 +43,8 @@ class Account:
     """How long it was valid when it was new, in seconds."""
 
     def needs_refresh(self, now: float) -> bool:
-        """Whether a fifth or less of the token's life is left."""
-        return self.expires_at - now < self.lifetime / 5
+        """Whether a third or less of the token's life is left."""
+        return self.expires_at - now < self.lifetime / 3
 
     def accept(self, answer: dict[str, Any], now: float) -> None:
         """Takes the token that signing up, logging in or refreshing gave."""

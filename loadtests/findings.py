@@ -31,10 +31,10 @@ class Findings:
 
     def add(self, kind: Kind, text: str) -> None:
         self.counts[kind] += 1
-        examples = self.examples.setdefault(kind, [])
-        if len(examples) < KEPT_EXAMPLES:
-            examples.append(text)
-            log.error("%s: %s", kind, text)
+        if self.counts[kind] == 1:
+            log.error("%s: %s; the summary will say how often", kind, text)
+        if self.counts[kind] <= KEPT_EXAMPLES:
+            self.examples.setdefault(kind, []).append(text)
 
     def __bool__(self) -> bool:
         return bool(self.counts)

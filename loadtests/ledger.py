@@ -172,11 +172,14 @@ class Ledger:
             message = f"{self._id(side, number)}, by {self.people[side - 1]},"
             if state == State.REFUSED and kept[number - 1]:
                 self.find("mismatch", f"{message} was refused, but is stored as number {seq}")
-            if state == State.ACKNOWLEDGED and not kept[number - 1]:
-                self.find("lost", f"{message} was acknowledged as number {seq}, but is not stored")
-            if state == State.ACKNOWLEDGED and not self.has(other(side), seq):
-                reader = self.people[other(side) - 1]
-                self.find("lost", f"{message} was acknowledged as number {seq}, but never came to {reader}")
+            if state != State.ACKNOWLEDGED:
+                continue
+            # A number that already was another message's is none.
+            acknowledged = f"{message} was acknowledged{f' as number {seq}' if seq else ''}"
+            if not kept[number - 1]:
+                self.find("lost", f"{acknowledged}, but is not stored")
+            if not self.has(other(side), seq):
+                self.find("lost", f"{acknowledged}, but never came to {self.people[other(side) - 1]}")
 
     def _check_order(self, side: Side) -> None:
         last = 0

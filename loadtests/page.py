@@ -7,7 +7,7 @@ from html import escape
 from pathlib import Path
 
 from loadtests.plot import Axis, Line, chart
-from loadtests.report import Document, when
+from loadtests.report import Document, remarks, when
 
 STYLE = """
 :root { color-scheme: light dark; --line0: #1f6feb; --line1: #d97706; --line2: #c2255c; --faint: #8884; }
@@ -50,6 +50,7 @@ def render(document: Document) -> str:
         _verdict(document),
         "<h2>Operations</h2><p>Latencies in milliseconds, from when something was to begin.</p>",
         _table(document),
+        "<p>" + "<br>".join(escape(remark) for remark in remarks(document)) + "</p>",
     ]
     for name, operation in document["operations"].items():
         if operation["timeline"]:

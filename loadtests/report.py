@@ -74,12 +74,22 @@ def summarize(document: Document) -> str:
         figures = _row(*(f"{one[key]:.1f}" for key in (*PERCENTILES, "longestMs")))
         lines.append(f"{name:<12}{one['count']:>9}{one['failed']:>8}{one['perSecond']:>10.1f}{figures}")
     lines += ["(latencies in ms, from when something was to begin)", ""]
+    lines += remarks(document)
+    lines += [f"{kind}: {text}" for kind, one in document["broken"].items() for text in one["examples"]]
+    lines += ["", f"{document['verdict'].upper()} (exit code {document['exitCode']})"]
+    lines += [f"  {reason}" for reason in document["reasons"]]
+    return "\n".join(lines) + "\n"
+
+
+def remarks(document: Document) -> list[str]:
+    """What is to be said beside the figures, a line each."""
+    lines = []
     messages, generator = document["messages"], document["generator"]
     if messages["written"]:
+        arrived = "NOT as promised" if document["broken"] else "each acknowledged one arrived once, in order"
+        again = f"{messages['pushedAgain']} pushed again after a reconnection"
         lines.append(
-            f"messages: {messages['written']} written, {messages['acknowledged']} acknowledged, "
-            f"{messages['pushedAgain']} pushed again after a reconnection; "
-            + ("each acknowledged one arrived once, in order" if not document["broken"] else "NOT as promised")
+            f"messages: {messages['written']} written, {messages['acknowledged']} acknowledged; {again}; {arrived}"
         )
     if generator["arrivals"]:
         late = f"{generator['late']} of {generator['arrivals']} late, the latest by {generator['latestMs']} ms"
@@ -90,10 +100,7 @@ def summarize(document: Document) -> str:
     for title, counts in (("refused", document["refusals"]), ("lost connections", document["connectionLosses"])):
         if counts:
             lines.append(f"{title}: " + ", ".join(f"{what} ({count})" for what, count in counts.items()))
-    lines += [f"{kind}: {text}" for kind, one in document["broken"].items() for text in one["examples"]]
-    lines += ["", f"{document['verdict'].upper()} (exit code {document['exitCode']})"]
-    lines += [f"  {reason}" for reason in document["reasons"]]
-    return "\n".join(lines) + "\n"
+    return lines
 
 
 def _operation(run: Run, name: str) -> Document:

@@ -61,8 +61,12 @@ def judge(run: Run, errors: list[str]) -> Verdict:
 
 
 def _broken_promises(run: Run) -> list[str]:
-    findings = run.findings
-    return [f"{findings.counts[kind]} of kind {kind}: {MEANINGS[kind]}" for kind in MEANINGS if findings.counts[kind]]
+    counts = run.findings.counts
+    return [f"{kind}, {_times(counts[kind])}: {meaning}" for kind, meaning in MEANINGS.items() if counts[kind]]
+
+
+def _times(count: int) -> str:
+    return "1 time" if count == 1 else f"{count} times"
 
 
 def _mishaps(run: Run, errors: list[str]) -> list[str]:
@@ -80,7 +84,7 @@ def _voids(run: Run) -> list[str]:
     voids = []
     if run.measurements.limited:
         voids.append(
-            f"the server limited this machine {run.measurements.limited} times: "
+            f"the server limited this machine {_times(run.measurements.limited)}: "
             "add its address to [rate_limit] exempt_networks in the server's config.toml"
         )
     punctuality = run.punctuality

@@ -5,6 +5,8 @@ A test that would not notice these has no worth.
 
 from __future__ import annotations
 
+import itertools
+import os
 import signal
 import sys
 import time
@@ -14,6 +16,7 @@ import gevent
 from gevent.threadpool import ThreadPool
 
 from chat_server.cli import main
+from chat_server.realtime.courier import Courier
 from chat_server.storage import database
 from chat_server.storage.commit import Conflicting, Draft, GroupCommit, Stored
 from chat_server.storage.writer import Batch, Writer
@@ -70,6 +73,57 @@ def ack_before_commit() -> None:
     setattr(Writer, "start", start_hastily)  # noqa: B010
 
 
+def crash_between_ack_and_commit() -> None:
+    """Acknowledges messages before their transaction is committed, and is killed before the 40th is."""
+    ack_before_commit()
+    batches = itertools.count(1)
+    tell = HastyThread.tell
+
+    def tell_and_die(thread: HastyThread, outcomes: list[Stored | Conflicting]) -> None:
+        tell(thread, outcomes)
+        if outcomes and next(batches) == 40:
+            time.sleep(0.2)  # until the acknowledgements are with the senders
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    setattr(HastyThread, "tell", tell_and_die)  # noqa: B010
+
+
+def commit_dropped() -> None:
+    """Takes every 20th transaction back, and goes on as if it were on disk."""
+    transact = Writer._transact
+    batches = itertools.count(1)
+
+    def transact_or_not(writer: Writer, batch: Batch, *, look_up: bool) -> None:
+        if batch.operations or not batch.drafts or next(batches) % 20:
+            transact(writer, batch, look_up=look_up)
+            return
+        with writer._database.atomic("IMMEDIATE") as outer:
+            transact(writer, batch, look_up=look_up)
+            outer.rollback()
+
+    setattr(Writer, "_transact", transact_or_not)  # noqa: B010
+
+
+def push_dropped() -> None:
+    """Notes every 20th push as written, and writes nothing."""
+    _alter_pushes(lambda _frame: b"")
+
+
+def push_doubled() -> None:
+    """Writes every 20th push twice."""
+    _alter_pushes(lambda frame: frame + frame)
+
+
+def _alter_pushes(alter: Callable[[bytes], bytes]) -> None:
+    push = Courier.push
+    pushes = itertools.count(1)
+
+    def push_altered(courier: Courier, stored: Stored, side: int, frame: bytes) -> None:
+        push(courier, stored, side, frame if next(pushes) % 20 else alter(frame))
+
+    setattr(Courier, "push", push_altered)  # noqa: B010
+
+
 def stuck_hub() -> None:
     """From SIGUSR1 on, one greenlet never lets another have the hub."""
 
@@ -80,7 +134,18 @@ def stuck_hub() -> None:
     gevent.signal_handler(signal.SIGUSR1, get_stuck)
 
 
-FAULTS = {fault.__name__: fault for fault in (sync_taken_away, ack_before_commit, stuck_hub)}
+FAULTS = {
+    fault.__name__: fault
+    for fault in (
+        sync_taken_away,
+        ack_before_commit,
+        crash_between_ack_and_commit,
+        commit_dropped,
+        push_dropped,
+        push_doubled,
+        stuck_hub,
+    )
+}
 
 if __name__ == "__main__":
     FAULTS[sys.argv[1]]()
