@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import getpass
 import json
+import os
 import sys
 import unicodedata
 from collections.abc import Sequence
@@ -34,9 +35,17 @@ def show(text: str) -> None:
         sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
-        pass
+        _give_up_output()
     except OSError as error:
+        _give_up_output()
         raise OutputLostError(f"standard output: {error.strerror}") from error
+
+
+def _give_up_output() -> None:
+    """What could not be written is tried again when Python exits, which would fail with a code of its own."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, sys.stdout.fileno())
+    os.close(nowhere)
 
 
 def note(text: str) -> None:
