@@ -99,6 +99,18 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(
     assert list(old.parent.iterdir()) == [old]
 
 
+def test_a_migration_that_fails_after_its_rehearsal_is_undone(old: Path) -> None:
+    not_on_the_original = (
+        "UPDATE owners SET name = 'lost'",
+        """INSERT INTO pets SELECT 'dog', CASE WHEN file LIKE '%.rehearsal' THEN 7 ELSE NULL END
+           FROM pragma_database_list WHERE name = 'main'""",
+    )
+    with pytest.raises(DatabaseUnusableError, match="NOT NULL constraint failed"):
+        prepare(old, versions=(FIRST, SECOND, not_on_the_original))
+    assert ask(old, "SELECT name FROM owners") == [("ann",)]
+    assert ask(old, "PRAGMA user_version") == [(1,)]
+
+
 def test_a_version_that_failed_is_tried_again_by_a_better_one(old: Path) -> None:
     with pytest.raises(DatabaseUnusableError):
         prepare(old, versions=(FIRST, UNKNOWN_TABLE))

@@ -157,5 +157,6 @@ def test_closing_waits_for_all_that_was_asked(store: Store) -> None:
     let_the_hub_run(0.05)
     assert not closing.ready()
     gate.opened.set()
+    time.sleep(0.1)  # the threads are done with what they had before the hub can give them more
     closing.get(timeout=PATIENCE_SECONDS)
     assert [reading.get(timeout=PATIENCE_SECONDS) for reading in reads] == [(3, 3)] * 20

@@ -193,6 +193,13 @@ class TestStopping:
         assert outside_count(path, "messages") == 20
         assert outside_count(path, "users") == 4
 
+    def test_leaves_no_wal_to_whoever_else_has_the_database_open(self, store: Store) -> None:
+        with closing(sqlite3.connect(store.path)) as outside:
+            outside.execute("SELECT count(*) FROM users").fetchone()
+            store.readers.close()
+            store.writer.stop()
+            assert Path(f"{store.path}-wal").stat().st_size == 0
+
     def test_refuses_whoever_comes_later(self, store: Store) -> None:
         store.readers.close()
         store.writer.stop()
