@@ -20,7 +20,6 @@ READ_SIZE = 262144
 DRAIN_SECONDS = 60
 SPIN_SECONDS = 0.0015
 """epoll waits whole milliseconds; what is due sooner than this is waited for awake."""
-LATE_SECONDS = 0.005
 LATE_SHARE = 0.01
 
 
@@ -94,21 +93,21 @@ class Generator:
             self._drain()
         return self._measured(*begun)
 
-    def offer(self, *, rate: float, seconds: float, warm_up: float, seed: int = 1) -> Measured:
+    def offer(self, *, rate: float, seconds: float, warm_up: float, late_seconds: float, seed: int = 1) -> Measured:
         """Messages arrive at random, `rate` a second on average, whether or not earlier ones were answered.
 
         Latency counts from when a message was to be sent, so a server that stalls does not slow its own test down.
-        Raises GeneratorLateError.
+        Raises GeneratorLateError when more than 1 % of the messages left over `late_seconds` after they were due.
         """
         for duration in (warm_up, seconds):
             begun = self._begin()
             lateness = self._offer_until(self._now + duration, self._arrivals(rate, seed))
             self._drain()
-        late = sum(one > LATE_SECONDS for one in lateness)
+        late = sum(one > late_seconds for one in lateness)
         if late > LATE_SHARE * len(lateness):
             raise GeneratorLateError(
                 f"the generator missed its own schedule: {late} of {len(lateness)} messages left over "
-                f"{LATE_SECONDS * 1000:.0f} ms late, the worst {max(lateness) * 1000:.0f} ms"
+                f"{late_seconds * 1000:.0f} ms late, the worst {max(lateness) * 1000:.0f} ms"
             )
         return self._measured(*begun)
 

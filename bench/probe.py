@@ -57,12 +57,12 @@ class Probe:
 
 
 def sign_up_storm(crowd: Crowd, address: Address, *, people: int) -> Latency:
-    """PINGs while so many people sign up at once, at argon2's real cost.
+    """PINGs while so many people sign up at once, from as many addresses, at argon2's real cost.
 
     Raises WrongAnswerError when one is refused.
     """
     probe = Probe(crowd, address)
-    waiting = [_ask_to_sign_up(address, f"newcomer{number}") for number in range(people)]
+    waiting = [_ask_to_sign_up(address, number) for number in range(people)]
     answers = []
     while waiting:
         probe.ping()
@@ -73,12 +73,12 @@ def sign_up_storm(crowd: Crowd, address: Address, *, people: int) -> Latency:
     return probe.close()
 
 
-def _ask_to_sign_up(address: Address, username: str) -> socket.socket:
-    body = json.dumps({"username": username, "password": "Correct-Horse-7"}).encode()
+def _ask_to_sign_up(address: Address, number: int) -> socket.socket:
+    body = json.dumps({"username": f"newcomer{number}", "password": "Correct-Horse-7"}).encode()
     asking = socket.create_connection(address)
     asking.sendall(
         b"POST /auth/signup HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
-        b"Content-Length: %d\r\n\r\n%b" % (len(body), body)
+        b"X-Forwarded-For: 10.0.%d.1\r\nContent-Length: %d\r\n\r\n%b" % (number, len(body), body)
     )
     return asking
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -23,9 +24,21 @@ class Process:
     """Running until `stop`; all its threads share the one core. Its output goes to `log`."""
 
     def __init__(
-        self, command: Sequence[str], *, core: int, port: int, log: Path, environ: Mapping[str, str] | None = None
+        self,
+        command: Sequence[str],
+        *,
+        core: int,
+        port: int,
+        log: Path,
+        environ: Mapping[str, str] | None = None,
+        listener: socket.socket | None = None,
     ) -> None:
-        """Returns once the port is listened on. Raises CannotRunError."""
+        """Returns once the port is listened on: by the process, or by `listener`, which is passed to it then.
+
+        Raises CannotRunError.
+        """
+        if listener is not None:
+            command = [sys.executable, "-m", "bench.activation", str(listener.fileno()), *command]
         self.address = ("127.0.0.1", port)
         self._log = log
         with log.open("ab") as output:
@@ -35,6 +48,7 @@ class Process:
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env={**os.environ, **(environ or {})},
+                pass_fds=() if listener is None else (listener.fileno(),),
             )
         os.sched_setaffinity(self._popen.pid, {core})  # threads inherit it; there are none yet
         try:

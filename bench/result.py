@@ -75,6 +75,9 @@ class Result(Struct):
     """By messages a second."""
     idle: Idle | None = None
     storm: Storm | None = None
+    """With socket activation: systemd listens while the service restarts."""
+    bare_storm: Storm | None = None
+    """Without: connections are refused meanwhile."""
     sign_ups: Latency | None = None
     history: Latency | None = None
     slow_disk: SlowDisk | None = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -61,7 +62,8 @@ class Bench:
             )
         with self._running() as process:
             result.idle = self._phase(f"{plan.idle_sockets:,} idle sockets", lambda: self._idle(crowd, process))
-        result.storm = self._phase("a restart under all of them", lambda: self._storm(crowd))
+        result.storm = self._phase("a restart under all of them", lambda: self._activated_storm(crowd))
+        result.bare_storm = self._phase("a restart that closes the port", lambda: self._storm(crowd, "bare"))
         result.slow_disk = self._phase(
             "a slow disk", lambda: SlowDisk(*slow_disk(self._service, crowd, seconds=plan.slow_disk_seconds))
         )
@@ -97,7 +99,12 @@ class Bench:
     def _offer(self, crowd: Crowd, process: Process, rate: int) -> Measured:
         generator = self._generator(f"offer{rate}", crowd, process, sockets=self._plan.sockets)
         try:
-            return generator.offer(rate=rate, seconds=self._plan.rate_seconds, warm_up=self._plan.warm_up)
+            return generator.offer(
+                rate=rate,
+                seconds=self._plan.rate_seconds,
+                warm_up=self._plan.warm_up,
+                late_seconds=self._plan.late_seconds,
+            )
         finally:
             generator.close()
 
@@ -123,17 +130,19 @@ class Bench:
             generator.close()
         return Idle(sockets, kib_each, cpu_us / self._plan.idle_seconds / sockets)
 
-    def _storm(self, crowd: Crowd) -> Storm:
-        process = self._service.start()
+    def _storm(self, crowd: Crowd, name: str, listener: socket.socket | None = None) -> Storm:
+        process = self._service.start(listener=listener)
 
-        def restart() -> float:
+        def restart() -> None:
             nonlocal process
-            began = time.perf_counter()
             process.stop()
-            process = self._service.start()
-            return time.perf_counter() - began
+            process = self._service.start(listener=listener)
 
         try:
-            return ReconnectStorm(crowd.some(self._plan.idle_sockets), process.address).run(restart)
+            return ReconnectStorm(name, crowd.some(self._plan.idle_sockets), process.address).run(restart)
         finally:
             process.stop()
+
+    def _activated_storm(self, crowd: Crowd) -> Storm:
+        with self._service.listen() as listener:
+            return self._storm(crowd, "activated", listener)

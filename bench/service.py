@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import secrets
+import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.people import Crowd, populate
 from bench.process import Process, free_port
+from chat_server.listener import BACKLOG
 
 UNLIMITED = 1_000_000_000
 # The limits are on, so that what they cost is in the figures.
@@ -32,7 +34,12 @@ class Service:
         self._secret = secrets.token_urlsafe(32)
         self._config = directory / "config.toml"
         sections: dict[str, dict[str, object]] = {
-            "server": {"host": "127.0.0.1", "port": self._port, "log_format": "journal"},
+            "server": {
+                "host": "127.0.0.1",
+                "port": self._port,
+                "log_format": "journal",
+                "trusted_proxies": ["127.0.0.1"],
+            },
             "database": {"path": str(self.database)},
             "auth": {"jwt_secret": self._secret},
             "rate_limit": LIMITS,
@@ -52,11 +59,16 @@ class Service:
         """Fills the database, before the first start."""
         return populate(self.database, people=people, long_messages=long_messages, stored=stored, secret=self._secret)
 
-    def start(self, *, before: Sequence[str] = ()) -> Process:
+    def listen(self) -> socket.socket:
+        """A socket that listens where the service would, to be kept while it is restarted."""
+        return socket.create_server(("127.0.0.1", self._port), backlog=BACKLOG)
+
+    def start(self, *, before: Sequence[str] = (), listener: socket.socket | None = None) -> Process:
         """Starts it; `before` is a command that runs the server, such as strace. Raises CannotRunError."""
         return Process(
             [*before, sys.executable, "-m", "chat_server", "--config", str(self._config)],
             core=self._core,
             port=self._port,
             log=self._directory / "service.log",
+            listener=listener,
         )

@@ -83,11 +83,13 @@ def _others(result: Result) -> str:
             f"Idle: {idle.sockets:,} sockets, {idle.kib_each:.1f} KiB of memory "
             f"and {idle.cpu_us_a_second:.2f} CPU µs a second each"
         )
-    if storm := result.storm:
-        lines.append(
-            f"Restart: {storm.sockets:,} sockets back after {storm.seconds:.1f} s, the server away for "
-            f"{storm.away_seconds:.1f} s of them; {storm.attempts:,} attempts, {storm.refused} refused, nothing lost"
-        )
+    for name, storm in (("with", result.storm), ("without", result.bare_storm)):
+        if storm:
+            lines.append(
+                f"Restart {name} socket activation: {storm.sockets:,} sockets back after {storm.seconds:.1f} s, the "
+                f"first after {storm.away_seconds:.1f} s; {storm.attempts:,} attempts, {storm.refused} refused, "
+                "nothing lost"
+            )
     return "\n".join(lines)
 
 
