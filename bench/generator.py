@@ -53,9 +53,20 @@ class Measured(Struct, frozen=True):
 
 
 class Generator:
-    """People in pairs, signed in; one Generator makes one measurement. `cpu`: the server's processor time so far."""
+    """People in pairs, signed in; one Generator makes one measurement.
 
-    def __init__(self, dialect: Dialect, peers: Sequence[Peer], address: Address, *, cpu: Callable[[], float]) -> None:
+    `cpu`: the server's processor time so far. `idle`: people, in pairs too, who are only connected.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        peers: Sequence[Peer],
+        address: Address,
+        *,
+        cpu: Callable[[], float],
+        idle: Sequence[Peer] = (),
+    ) -> None:
         self._dialect = dialect
         self._cpu = cpu
         self._epoll = select.epoll()
@@ -64,8 +75,9 @@ class Generator:
         self._now = time.perf_counter()
         self._ack_seconds: list[float] = []
         self._delivery_seconds: list[float] = []
-        join_pairs(peers)
-        for peer in peers:
+        everybody = [*peers, *idle]
+        join_pairs(everybody)
+        for peer in everybody:
             dialect.open(peer, address)
             peer.socket.setblocking(False)
             self._peers[peer.socket.fileno()] = peer
@@ -77,7 +89,7 @@ class Generator:
         return sum(len(peer.due) for peer in self._order)
 
     def close(self) -> None:
-        for peer in self._order:
+        for peer in self._peers.values():
             peer.socket.close()
         self._epoll.close()
 

@@ -19,7 +19,7 @@ def read_pages(crowd: Crowd, address: Address, *, pages: int, seed: int = 1) -> 
     chance = random.Random(seed)  # noqa: S311  chance, not secrecy
     long = crowd.long
     connection = http.client.HTTPConnection(*address)
-    headers = {"Authorization": f"Bearer {crowd.reader.token}"}
+    headers = {"Authorization": f"Bearer {crowd.readers[0].token}"}
     seconds = []
     for number in range(pages):
         before = chance.randint(PAGE + 1, long.messages + 1) if number else long.messages + 1

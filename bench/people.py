@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from itertools import chain, islice
@@ -42,17 +42,22 @@ class Conversation:
 
 @dataclass(frozen=True, slots=True)
 class Crowd:
-    """Everybody who is signed in, in pairs, and the long conversation with somebody who reads it."""
+    """Everybody who is signed in, in pairs, and the long conversation with its two people."""
 
     peers: Sequence[Peer]
-    reader: Peer
+    readers: Sequence[Peer]
     long: Conversation
 
     def some(self, count: int) -> list[Peer]:
         """That many of them, as they were before they ever connected. Raises ValueError where there are fewer."""
         if count > len(self.peers):
             raise ValueError(f"{count} people wanted, {len(self.peers)} made")
-        return [Peer(peer.name, peer.token) for peer in self.peers[:count]]
+        return anew(self.peers[:count])
+
+
+def anew(peers: Iterable[Peer]) -> list[Peer]:
+    """The same people, as they were before they ever connected."""
+    return [Peer(peer.name, peer.token) for peer in peers]
 
 
 def populate(database: Path, *, people: int, long_messages: int, stored: int, secret: str) -> Crowd:
@@ -78,9 +83,9 @@ def populate(database: Path, *, people: int, long_messages: int, stored: int, se
     tokens = Tokens(secret, expiry_seconds=TOKEN_SECONDS)
     peers = [
         Peer(name, tokens.issue(user_id=name, session_id=f"sess-{name}", token_id=f"tok-{name}", now=now))
-        for name in (*names, long.first)
+        for name in (*names, long.first, long.second)
     ]
-    return Crowd(peers[:-1], peers[-1], long)
+    return Crowd(peers[:-2], peers[-2:], long)
 
 
 def _strangers(messages: int) -> list[Conversation]:

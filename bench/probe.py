@@ -10,8 +10,8 @@ import time
 
 from bench.generator import Generator
 from bench.latency import Latency
-from bench.peer import Address, Peer, WrongAnswerError, join_pairs
-from bench.people import CONTENT, Crowd
+from bench.peer import Address, WrongAnswerError, join_pairs
+from bench.people import CONTENT, Crowd, anew
 from bench.process import CannotRunError
 from bench.service import Service
 from bench.websocket import PING, PONG, ChatDialect, masked, next_frame, receive
@@ -25,7 +25,7 @@ class Probe:
     """A person whose client sends PINGs, one after the other."""
 
     def __init__(self, crowd: Crowd, address: Address) -> None:
-        pair = [Peer(peer.name, peer.token) for peer in crowd.peers[-2:]]
+        pair = anew(crowd.peers[-2:])
         join_pairs(pair)
         self._peer = pair[0]
         self._seconds: list[float] = []

@@ -24,7 +24,7 @@ def _saturation(result: Result) -> str:
         f"Saturation: {plan.sockets} sockets, 100-byte messages; the median of {plan.rounds} rounds (lowest-highest)"
     )
     head = ("system", "under way", "messages/s", "CPU µs/message", "times ours", "core", "RSS MiB")
-    return title + "\n" + _columns(head, [_standing(result, standing) for standing in result.contest])
+    return title + "\n" + columns(head, [_standing(result, standing) for standing in result.contest])
 
 
 def _standing(result: Result, standing: Standing) -> Sequence[str]:
@@ -62,7 +62,7 @@ def _latencies(result: Result) -> str:
         rows.append((f"{result.plan.sign_ups} people sign up: PING", *_figures(result.sign_ups)))
     if result.history:
         rows.append((f"history, a page of 50 of {result.plan.long_messages:,}", *_figures(result.history)))
-    return "Latency in ms\n" + _columns(("", "count", "p50", "p99", "p99.9", "longest"), rows)
+    return "Latency in ms\n" + columns(("", "count", "p50", "p99", "p99.9", "longest"), rows)
 
 
 def _both(name: str, measured: Measured) -> Iterable[Sequence[str]]:
@@ -96,10 +96,10 @@ def _others(result: Result) -> str:
 def _goals(result: Result) -> str:
     verdicts = {True: "met", False: "MISSED", None: "?"}
     rows = [(goal.what, goal.goal, goal.measured, verdicts[goal.met]) for goal in result.goals()]
-    return _columns(("what", "goal", "measured", "met"), rows)
+    return columns(("what", "goal", "measured", "met"), rows)
 
 
-def _columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def columns(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """Text in columns, numbers to the right; a row that is shorter than the head is a remark."""
     full = [row for row in (head, *rows) if len(row) == len(head)]
     widths = [max(map(len, column)) for column in zip(*full, strict=True)]
