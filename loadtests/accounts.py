@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -43,8 +44,8 @@ class Account:
     """How long it was valid when it was new, in seconds."""
 
     def needs_refresh(self, now: float) -> bool:
-        """Whether a third or less of the token's life is left."""
-        return self.expires_at - now < self.lifetime / 3
+        """Whether less than half of the token's life is left."""
+        return self.expires_at - now < self.lifetime / 2
 
     def accept(self, answer: dict[str, Any], now: float) -> None:
         """Takes the token that signing up, logging in or refreshing gave."""
@@ -96,15 +97,12 @@ class Accounts:
         self.people += [_nobody() for _ in range(missing[0])]
         self.archivists += [_nobody() for _ in range(missing[1])]
         needed = self.people[:people] + self.archivists[:archivists]
-        pool = Pool(AT_ONCE)
         try:
-            signing_in = pool.imap_unordered(lambda person: sign_in(person, api), needed)
-            for done, _ in enumerate(signing_in, start=1):
+            for done, failure in enumerate(Pool(AT_ONCE).imap_unordered(_sign_in_or_why, needed, repeat(api)), start=1):
+                if failure is not None:
+                    raise PreparationError(_explain(failure)) from failure
                 if done % SAID_EVERY == 0:
                     log.info("%d of %d accounts are ready", done, len(needed))
-        except (RefusedError, UnreachableError) as error:
-            pool.kill()
-            raise PreparationError(_explain(error)) from error
         finally:
             self.save()
 
@@ -167,6 +165,15 @@ def sign_in(person: Account, api: Api) -> None:
     person.username = _nobody().username
     credentials = {"username": person.username, "password": person.password}
     person.accept(api.call_patiently("POST", "/auth/signup", credentials), time.time())
+
+
+def _sign_in_or_why(person: Account, api: Api) -> RefusedError | UnreachableError | None:
+    """Signs in; gives why that failed, for whoever waits for it."""
+    try:
+        sign_in(person, api)
+    except (RefusedError, UnreachableError) as error:
+        return error
+    return None
 
 
 def _nobody() -> Account:

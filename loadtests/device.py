@@ -95,10 +95,14 @@ class Device:
                 return
             if self._measurements.clock() - began > HELD_SECONDS:
                 self._failures = 0
-            self._hurry.wait(back_off(self._failures))
+            self._pause(back_off(self._failures))
             self._failures += 1
-            if self._hurry.is_set():
-                gevent.sleep(random.uniform(0.0, HURRY_SECONDS))
+
+    def _pause(self, seconds: float) -> None:
+        until = self._measurements.clock() + seconds
+        if self._hurry.wait(seconds):
+            left = until - self._measurements.clock()
+            gevent.sleep(max(0.0, min(left, random.uniform(0.0, HURRY_SECONDS))))
 
     def _connect_and_attend(self) -> None:
         try:

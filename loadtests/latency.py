@@ -45,11 +45,6 @@ class Histogram:
                 return float(min(FLOOR_SECONDS * RESOLUTION**bucket, self.longest))
         return 0.0
 
-    def share_over(self, seconds: float) -> float:
-        """The share, 0 to 1, of durations that were longer, give or take a bucket."""
-        over = sum(count for bucket, count in self._buckets.items() if FLOOR_SECONDS * RESOLUTION**bucket > seconds)
-        return over / self.count if self.count else 0.0
-
 
 @dataclass
 class Timeline:

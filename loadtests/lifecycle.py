@@ -11,6 +11,7 @@ from typing import Any
 
 from locust.env import Environment
 from locust.event import Events
+from locust.exception import StopTest
 from locust.runners import LocalRunner
 
 from loadtests import options, page, report, verdict
@@ -71,7 +72,10 @@ class Lifecycle:
         """A test begins; one that was begun on the web page is prepared only now."""
         if self._run is None:
             assert environment.runner is not None
-            self._prepare(environment, environment.runner.target_user_count)
+            try:
+                self._prepare(environment, environment.runner.target_user_count)
+            except (PreparationError, RefusedError, UnreachableError) as error:
+                raise StopTest(f"the run cannot begin: {error}") from None
 
     def finish(self, environment: Environment, **_: Any) -> None:  # noqa: ANN401  as Locust has it
         """The users were stopped: the run is drained, compared, judged and reported."""

@@ -27,7 +27,7 @@ from loadtests.schedule import Punctuality, Schedule
 from loadtests.storms import Storms
 
 AUDITS_AT_ONCE = 8
-TEND_SECONDS = 1.0
+TEND_SECONDS = 0.5
 POLL_SECONDS = 0.02
 CLOSING_SECONDS = 2.0
 

@@ -15,15 +15,7 @@ from typing import Any
 from tests.server import UNMEASURED, Server
 
 ROOT = Path(__file__).parents[2]
-LOCUST = (
-    sys.executable,
-    "-m",
-    "locust",
-    "-f",
-    str(ROOT / "loadtests" / "locustfile.py"),
-    "--headless",
-    "--only-summary",
-)
+LOCUST = (sys.executable, "-m", "locust", "-f", str(ROOT / "loadtests" / "locustfile.py"))
 START_SECONDS = 20
 END_SECONDS = 60
 
@@ -68,25 +60,33 @@ class Generator:
 
     def wait_until_measuring(self, *, seconds: float = 0.0) -> None:
         """Until all of its users are ready, and have been for so long."""
+        self.wait_until_it_says("are ready: measuring")
+        time.sleep(seconds)
+
+    def wait_until_it_says(self, text: str) -> None:
         deadline = time.monotonic() + START_SECONDS
-        while "are ready: measuring" not in self.output():
+        while text not in self.output():
+            assert self.process.poll() is None, self.output()
             assert time.monotonic() < deadline, self.output()
             time.sleep(0.02)
-        time.sleep(seconds)
 
 
 def start(server: Server, directory: Path, *arguments: str, seconds: int = 2) -> Generator:
-    """Starts Locust; accounts and report are in the directory. Options given last count."""
-    directory.mkdir(exist_ok=True)
-    command = [
-        *LOCUST,
-        *("--host", server.url, "--run-time", f"{seconds}s", *PATIENT),
+    """Starts Locust; accounts and report are in the directory. Of an option given twice the last counts."""
+    return start_locust(
+        directory,
+        *("--headless", "--only-summary", "--host", server.url, "--run-time", f"{seconds}s", *PATIENT),
         *("--accounts", str(directory / "accounts.json"), "--json", str(directory / "report.json")),
         *arguments,
-    ]
+    )
+
+
+def start_locust(directory: Path, *arguments: str) -> Generator:
+    """Starts Locust with just these arguments."""
+    directory.mkdir(exist_ok=True)
     with (directory / "output").open("wb") as output:
         process = subprocess.Popen(
-            command,
+            [*LOCUST, *arguments],
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=output,

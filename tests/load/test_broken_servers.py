@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from tests.load.conftest import EXEMPT
-from tests.load.generator import Finished, run, start
+from tests.load.generator import Finished, Generator, start
 from tests.server import COMMAND, UNMEASURED, free_port, running_server
 
 LOAD = ("--tags", "throughput", "--users", "3", "--rate", "60")
@@ -25,20 +26,34 @@ def says(done: Finished, kind: str, words: str) -> bool:
     return any(line.startswith(f"{kind}: ") and words in line for line in done.summary.splitlines())
 
 
-@pytest.mark.parametrize(
-    ("fault", "found"),
-    [
-        ("push_dropped", {"lost": "but never came to load_", "gap": "but not number", "receipt": "delivered up to"}),
-        ("push_doubled", {"duplicate": "was pushed again on the same socket"}),
-        ("commit_dropped", {"lost": "but is not stored", "mismatch": "but it is"}),
-    ],
-)
-def test_a_broken_promise_fails_the_run(fault: str, found: dict[str, str], tmp_path: Path) -> None:
-    with running_server(tmp_path, command=broken(fault), environ=UNMEASURED, rate_limit=EXEMPT) as server:
-        done = run(server, tmp_path / "load", *LOAD, "--drain-seconds", "1")
+FOUND = {
+    "push_dropped": {"lost": "but never came to load_", "gap": "but not number", "receipt": "delivered up to number"},
+    "push_doubled": {"duplicate": "was pushed again on the same socket"},
+    "commit_dropped": {"lost": "but is not stored", "mismatch": "but it is"},
+}
+"""By fault: the kinds of broken promises, and words that are said of them."""
+
+
+@pytest.fixture(scope="module")
+def generators(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Generator]]:
+    """One for each fault, at the same time."""
+    with ExitStack() as servers:
+        started = {}
+        for fault in FOUND:
+            directory = tmp_path_factory.mktemp(fault)
+            server = running_server(directory, command=broken(fault), environ=UNMEASURED, rate_limit=EXEMPT)
+            started[fault] = start(
+                servers.enter_context(server), directory / "load", *LOAD, "--drain-seconds", "1", seconds=TIME_SECONDS
+            )
+        yield started
+
+
+@pytest.mark.parametrize("fault", FOUND)
+def test_a_broken_promise_fails_the_run(fault: str, generators: dict[str, Generator]) -> None:
+    done = generators[fault].finish()
     assert done.code == done.report["exitCode"] == 1, done.summary
-    assert done.report["broken"].keys() == found.keys()
-    assert all(says(done, kind, words) for kind, words in found.items()), done.summary
+    assert done.report["broken"].keys() == FOUND[fault].keys()
+    assert all(says(done, kind, words) for kind, words in FOUND[fault].items()), done.summary
 
 
 def run_over_a_crash(directory: Path, command: Sequence[str], *, kill: bool) -> Finished:

@@ -176,12 +176,56 @@ class TestOneSocket:
         played.tell(2)
         assert played.findings.counts["gap"] == 1
 
+    def test_a_gap_is_told_once_however_much_comes_behind_it(self) -> None:
+        played = Exchange()
+        for _ in range(5):
+            played.store(1)
+        played.pushed[2] += 1
+        played.settle()
+        assert played.findings.counts["gap"] == 1
+
+    def test_what_lies_behind_a_gap_is_not_missing_on_the_next_socket(self) -> None:
+        played = Exchange()
+        for _ in range(4):
+            played.store(1)
+        played.tell(2)
+        played.pushed[2] += 1
+        played.tell(2)
+        played.reconnect(2, 0)
+        played.tell(2)
+        assert played.findings.examples["gap"] == [
+            "conv: r1.1.3, number 10, was pushed to bob, but not number 9",
+            "conv: r1.1.4, number 11, was pushed to bob, but not number 9",
+        ]
+
+    def test_reading_a_message_does_not_excuse_that_it_was_not_pushed(self) -> None:
+        played = Exchange()
+        for _ in range(3):
+            played.store(1)
+        played.tell(2)
+        played.ledger.arrive(2, played.stored[1], BASE + 2, how="read")
+        played.pushed[2] += 1
+        played.tell(2)
+        assert played.findings.counts["gap"] == 1
+
+    @pytest.mark.parametrize(
+        ("missing", "words"), [(5, "number 8, 9, 10, 11, 12"), (7, "number 8, 9, 10, 11, 12 and 2 more")]
+    )
+    def test_of_a_long_gap_the_first_numbers_are_told(self, missing: int, words: str) -> None:
+        played = Exchange()
+        for _ in range(missing + 1):
+            played.store(1)
+        played.pushed[2] = missing
+        played.tell(2)
+        assert played.findings.examples["gap"][0].endswith(f"but not {words}")
+
     def test_the_same_push_twice_is_a_duplicate(self) -> None:
         played = Exchange()
         played.store(1)
         played.tell(2)
         played.sockets[2].push(played.stored[0], BASE + 1)
-        assert played.findings.counts["duplicate"] == 1
+        (told,) = played.findings.examples["duplicate"]
+        assert told == "conv: r1.1.1, number 8, was pushed again on the same socket"
 
     def test_pushes_in_the_wrong_order_are_found(self) -> None:
         _, ledger = books()
@@ -192,6 +236,9 @@ class TestOneSocket:
             ledger.arrive(2, ids[seq - BASE - 1], seq, how="pushed")
             socket.push(ids[seq - BASE - 1], seq)
         assert set(findings.counts) == {"gap", "duplicate"}
+        assert findings.examples["duplicate"] == [
+            "conv: r1.1.1, number 8, was pushed behind number 9 on the same socket"
+        ]
 
     def test_an_own_message_between_two_pushes_was_told_by_its_acknowledgement(self) -> None:
         played = Exchange()
@@ -207,6 +254,8 @@ class TestOneSocket:
         played.reconnect(2, 1)
         assert not played.findings
         assert played.ledger.repeats == 1
+        assert not played.ledger.arrive(2, played.stored[0], BASE + 1, how="read")
+        assert played.ledger.repeats == 1
 
 
 class TestAnswers:
@@ -217,13 +266,14 @@ class TestAnswers:
         first, second = ledger.write(1), ledger.write(2)
         ledger.acknowledge(first, BASE + 1)
         ledger.acknowledge(second, BASE + 1)
+        assert not ledger.has(2, BASE + 1)
         assert findings.examples["mismatch"] == ["conv: number 8 was acknowledged as r1.2.1, but it is r1.1.1"]
 
     def test_one_message_with_two_numbers_is_found(self) -> None:
         findings, ledger = books()
         message, _ = ledger.write(1), ledger.write(1)
         ledger.acknowledge(message, BASE + 1)
-        ledger.arrive(2, message, BASE + 2, how="pushed")
+        assert not ledger.arrive(2, message, BASE + 2, how="pushed")
         assert findings.counts == {"duplicate": 1}
 
     def test_a_number_from_before_the_run_is_found(self) -> None:
@@ -242,12 +292,38 @@ class TestAnswers:
     def test_a_message_that_nobody_wrote_is_found(self, stranger: str) -> None:
         findings, ledger = books()
         ledger.write(1)
-        ledger.arrive(2, stranger, BASE + 1, how="pushed")
+        assert not ledger.arrive(2, stranger, BASE + 1, how="pushed")
         assert findings.counts == {"mismatch": 1}
+
+    def test_an_answer_to_a_message_that_nobody_wrote_is_found_once(self) -> None:
+        findings, ledger = books()
+        ledger.acknowledge("r2.1.1", BASE + 1)
+        assert findings.counts == {"mismatch": 1}
+        assert ledger.last_seq == BASE
+
+    def test_a_message_is_news_to_its_reader_once(self) -> None:
+        _, ledger = books()
+        message = ledger.write(1)
+        assert [ledger.arrive(2, message, BASE + 1, how=how) for how in ("pushed", "read")] == [True, False]
+
+    def test_what_somebody_reads_is_compared_and_older_messages_are_not(self) -> None:
+        findings, ledger = books()
+        first, second = ledger.write(1), ledger.write(1)
+        ledger.check_stored("r0.1.3", BASE)
+        ledger.check_stored(first, BASE + 1)
+        assert not findings
+        ledger.check_stored(second, BASE + 1)
+        assert findings.examples["mismatch"] == ["conv: number 8 was read as r1.1.2, but it is r1.1.1"]
+
+    def test_a_number_that_is_missing_in_what_is_stored_is_named(self) -> None:
+        findings, ledger = books()
+        ids = [ledger.write(1), ledger.write(1)]
+        ledger.audit([(BASE + 2, ids[1])])
+        assert findings.examples["gap"] == ["conv: behind number 7 number 9 is stored"]
 
     def test_a_message_of_an_earlier_run_is_no_concern_of_this_one(self) -> None:
         findings, ledger = books()
-        ledger.arrive(2, "r0.1.3", BASE, how="pushed")
+        assert not ledger.arrive(2, "r0.1.3", BASE, how="pushed")
         assert not findings
 
     def test_a_refused_message_that_is_stored_is_found(self) -> None:
