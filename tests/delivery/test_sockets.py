@@ -158,6 +158,9 @@ class Device:
         """Whether it was pushed, or acknowledged."""
         return seq <= self.pushed.get(conversation_id, 0) or seq in self.acknowledged[conversation_id]
 
+    def told_delivered(self) -> list[Text]:
+        return [text["data"] for text in self.texts if text["type"] == "ack" and text["data"]["status"] == "delivered"]
+
     def vanish(self) -> None:
         self._socket.close()
         self._served.join(PATIENCE_SECONDS)
@@ -305,6 +308,10 @@ class World:
                 kept[one.client_id] = one
         for name, told in acknowledged.items():
             assert (kept[name].conversation_id, kept[name].seq) == (told["conversationId"], told["seq"])
+        for device in (*self.devices, *self.gone):
+            for told in device.told_delivered():
+                one = kept[told["messageId"]]
+                assert (one.sender_id, one.seq) == (device.user_id, told["upToSeq"])
         for name, one in kept.items():
             sent = self.sent[name]
             assert (one.sender_id, one.content) == (sent["by"], sent["text"]["data"]["content"])
