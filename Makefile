@@ -6,7 +6,7 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What is installed was pinned: hashes only, and no build of a source package, whose tools would not be.
 PINNED := --require-hashes --only-binary :all:
 
-.PHONY: help run test lint test-unit test-load load-tools bench tools bench-tools lock clean
+.PHONY: help run test lint test-unit test-load load-tools bench bench-growth tools bench-tools lock clean
 .DELETE_ON_ERROR:
 
 help:
@@ -17,6 +17,7 @@ help:
 	@echo 'make test-load  the load tests alone, short, against servers started for them'
 	@echo 'make load-tools  install what loadtests/ needs; docs/load-testing.md says how to use it'
 	@echo 'make bench      what a message costs, here and elsewhere, in 5 minutes on 2 cores that have nothing else to do'
+	@echo 'make bench-growth  how that grows with messages and sockets; it takes long and 5 GB of disk'
 	@echo 'make lock       renew the lock files from pyproject.toml'
 	@echo 'make clean      remove what the other targets made, .run/ excepted'
 
@@ -49,6 +50,9 @@ load-tools: $(VENV)/.load
 # BENCH: arguments, such as BENCH=--quick; --help names them.
 bench: $(VENV)/.bench bench-tools
 	$(BIN)/python -m bench $(BENCH)
+
+bench-growth: $(VENV)/.bench
+	$(BIN)/python -m bench.growth $(BENCH)
 
 # What the service is compared with, and strace: likewise.
 bench-tools:

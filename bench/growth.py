@@ -18,7 +18,7 @@ import msgspec
 from msgspec import Struct
 
 from bench.__main__ import OUTPUT, prepare_this_process, say
-from bench.generator import Generator, GeneratorLateError
+from bench.generator import Generator, GeneratorLateError, Measured
 from bench.history import read_pages
 from bench.peer import Peer, WrongAnswerError
 from bench.people import CONTENT, Crowd, anew
@@ -33,7 +33,6 @@ SENDERS = 200
 FEW_SENDERS = 10
 WINDOW = 20
 LONGEST = 100_000
-WARM_UP_SECONDS = 0.5
 
 MEMORY = "memory of the server, MiB"
 MUST_GROW = {MEMORY: "must: every socket has its buffers"}
@@ -46,13 +45,16 @@ class Scale(Struct, frozen=True):
     conversation: Sequence[int] = (1_000, 10_000, LONGEST)
     sockets: Sequence[int] = (10, 1_000, 10_000)
     seconds: float = 3
+    warm_up: float = 0.5
     rounds: int = 3
     rate: int = 1000
     pages: int = 1000
     late_seconds: float = 0.005
 
 
-QUICK = Scale((1_000, 2_000), (100, 500), (10, 40), seconds=0.3, rounds=1, rate=100, pages=20, late_seconds=1)
+QUICK = Scale(
+    (1_000, 2_000), (100, 500), (10, 40), seconds=0.3, warm_up=0.1, rounds=1, rate=100, pages=20, late_seconds=1
+)
 
 
 class Row(Struct, frozen=True):
@@ -148,29 +150,35 @@ class Growth:
                 process.stop()
 
     def _send(self, senders: Sequence[Peer], process: Process, idle: Sequence[Peer] = ()) -> dict[str, float]:
-        scale = self._scale
         busy, calm = [], []
-        for _ in range(scale.rounds):
+        for _ in range(self._scale.rounds):
             dialect = ChatDialect(run=f"growth{next(self._runs)}", content=CONTENT, ours=True)
             cpu = process.cpu_seconds
             generator = Generator(dialect, anew(senders), process.address, cpu=cpu, idle=anew(idle))
             try:
-                busy.append(generator.saturate(window=WINDOW, seconds=scale.seconds, warm_up=WARM_UP_SECONDS))
-                calm.append(
-                    generator.offer(
-                        rate=scale.rate,
-                        seconds=scale.seconds,
-                        warm_up=WARM_UP_SECONDS,
-                        late_seconds=scale.late_seconds,
-                    )
-                )
+                busy.append(self._saturate(generator))
+                calm.append(self._offer(generator))
+            except GeneratorLateError as error:
+                say(f"a round without a figure: {error}")
             finally:
                 generator.close()
+        if not calm:
+            raise GeneratorLateError("the generator missed its own schedule in every round")
         return {
             f"send, {WINDOW} under way per socket: CPU µs": min(one.cpu_us for one in busy),
-            f"send, {scale.rate:,}/s offered: CPU µs": min(one.cpu_us for one in calm),
-            f"send, {scale.rate:,}/s offered: ack p50, ms": min(one.ack.p50 for one in calm if one.ack),
+            f"send, {self._scale.rate:,}/s offered: CPU µs": min(one.cpu_us for one in calm),
+            f"send, {self._scale.rate:,}/s offered: ack p50, ms": min(one.ack.p50 for one in calm if one.ack),
         }
+
+    def _saturate(self, generator: Generator) -> Measured:
+        scale = self._scale
+        return generator.saturate(window=WINDOW, seconds=scale.seconds, warm_up=scale.warm_up)
+
+    def _offer(self, generator: Generator) -> Measured:
+        scale = self._scale
+        return generator.offer(
+            rate=scale.rate, seconds=scale.seconds, warm_up=scale.warm_up, late_seconds=scale.late_seconds
+        )
 
     def _read(self, crowd: Crowd, process: Process) -> dict[str, float]:
         cpu, waits = [], []

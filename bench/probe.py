@@ -13,7 +13,7 @@ from bench.latency import Latency
 from bench.peer import Address, WrongAnswerError, join_pairs
 from bench.people import CONTENT, Crowd, anew
 from bench.process import CannotRunError
-from bench.service import Service
+from bench.service import PROGRAM, Service
 from bench.websocket import PING, PONG, ChatDialect, masked, next_frame, receive
 
 PAUSE_SECONDS = 0.001
@@ -109,7 +109,7 @@ def slow_disk(service: Service, crowd: Crowd, *, seconds: float) -> tuple[Latenc
         raise CannotRunError("strace is not installed: apt install strace")
     delay = f"inject=fdatasync,fsync:delay_exit={SLOW_FSYNC_SECONDS * 1e6:.0f}"
     strace = ("strace", "-D", "-f", "--seccomp-bpf", "-o", "/dev/null", "-e", "trace=fdatasync,fsync", "-e", delay)
-    process = service.start(before=strace)
+    process = service.start(program=(*strace, *PROGRAM))
     try:
         probe = Probe(crowd, process.address)
         dialect = ChatDialect(run="slow-disk", content=CONTENT, ours=True)

@@ -50,7 +50,8 @@ class Process:
                 env={**os.environ, **(environ or {})},
                 pass_fds=() if listener is None else (listener.fileno(),),
             )
-        os.sched_setaffinity(self._popen.pid, {core})  # threads inherit it; there are none yet
+        self.pid = self._popen.pid
+        os.sched_setaffinity(self.pid, {core})  # threads inherit it; there are none yet
         try:
             self._wait_until_it_listens()
         except BaseException:
@@ -72,13 +73,13 @@ class Process:
 
     def cpu_seconds(self) -> float:
         """Processor time of all its threads so far, in user mode and in the kernel (proc(5), fields 14 and 15)."""
-        stat = Path(f"/proc/{self._popen.pid}/stat").read_text()
+        stat = Path(f"/proc/{self.pid}/stat").read_text()
         fields = stat.rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / TICKS_PER_SECOND
 
     def memory_kib(self) -> int:
         """Resident memory."""
-        for line in Path(f"/proc/{self._popen.pid}/status").read_text().splitlines():
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1])
         raise CannotRunError("has ended")

@@ -13,6 +13,7 @@ from bench.people import Crowd, populate
 from bench.process import Process, free_port
 from chat_server.listener import BACKLOG
 
+PROGRAM = (sys.executable, "-m", "chat_server")
 UNLIMITED = 1_000_000_000
 # The limits are on, so that what they cost is in the figures.
 LIMITS: dict[str, object] = {
@@ -63,10 +64,10 @@ class Service:
         """A socket that listens where the service would, to be kept while it is restarted."""
         return socket.create_server(("127.0.0.1", self._port), backlog=BACKLOG)
 
-    def start(self, *, before: Sequence[str] = (), listener: socket.socket | None = None) -> Process:
-        """Starts it; `before` is a command that runs the server, such as strace. Raises CannotRunError."""
+    def start(self, *, program: Sequence[str] = PROGRAM, listener: socket.socket | None = None) -> Process:
+        """Starts it. Raises CannotRunError."""
         return Process(
-            [*before, sys.executable, "-m", "chat_server", "--config", str(self._config)],
+            [*program, "--config", str(self._config)],
             core=self._core,
             port=self._port,
             log=self._directory / "service.log",

@@ -1,0 +1,92 @@
+"""The generator measures what is there, and takes nothing for measured that is not right."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import bench.generator
+from bench.generator import GeneratorLateError
+from bench.history import read_pages
+from bench.peer import WrongAnswerError
+from tests.bench.conftest import Target, running_target
+
+
+def test_at_saturation_all_that_was_sent_is_acknowledged_delivered_and_stored(target: Target) -> None:
+    generator = target.generator("saturation")
+    measured = generator.saturate(window=5, seconds=0.5, warm_up=0.1)
+    generator.close()
+    assert target.stored("saturation") == generator.sent > measured.messages > 0
+    assert measured.ack is not None
+    assert measured.delivery is not None
+    assert measured.ack.count == measured.delivery.count == measured.messages
+    assert 0 < measured.cpu_seconds <= measured.seconds * 1.2
+
+
+def test_never_more_are_under_way_than_the_window(target: Target) -> None:
+    generator = target.generator("window", sockets=2)
+    generator.keep_busy(window=3)
+    assert generator.sent == 6
+    generator.keep_busy(window=3)
+    acks = generator.finish()
+    generator.close()
+    assert acks.count == generator.sent <= 12
+
+
+def test_on_a_schedule_the_rate_is_the_one_that_was_asked_for(target: Target) -> None:
+    generator = target.generator("schedule")
+    measured = generator.offer(rate=400, seconds=1, warm_up=0, late_seconds=1)
+    generator.close()
+    assert 300 < measured.messages < 500
+    assert target.stored("schedule") == generator.sent
+
+
+def test_a_stall_of_the_server_is_in_the_latency_of_all_that_was_due_meanwhile(target: Target) -> None:
+    generator = target.generator("stall")
+    stall = threading.Thread(target=pause, args=(target.process.pid, 0.5))
+    stall.start()
+    measured = generator.offer(rate=200, seconds=1, warm_up=0, late_seconds=1)
+    stall.join()
+    generator.close()
+    assert measured.ack is not None
+    assert measured.ack.max >= 450
+    assert measured.ack.p50 < measured.ack.max / 2
+    # Of the half that was due while nobody answered, at least a third waited for more than 150 of the 500 ms.
+    assert measured.ack.p99 >= 300
+
+
+def pause(process_id: int, seconds: float) -> None:
+    """Stops the process for a while, a little after now."""
+    time.sleep(0.2)
+    os.kill(process_id, signal.SIGSTOP)
+    time.sleep(seconds)
+    os.kill(process_id, signal.SIGCONT)
+
+
+def test_a_generator_that_misses_its_schedule_says_so(target: Target) -> None:
+    generator = target.generator("late")
+    with pytest.raises(GeneratorLateError, match=r"missed its own schedule: \d+ of \d+ messages"):
+        generator.offer(rate=200, seconds=0.3, warm_up=0, late_seconds=0)
+    generator.close()
+
+
+@pytest.mark.parametrize("fault", ["push_dropped", "push_doubled", "commit_dropped"])
+def test_a_server_that_loses_or_doubles_is_not_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    monkeypatch.setattr(bench.generator, "DRAIN_SECONDS", 2)
+    with running_target(tmp_path, program=(sys.executable, "-m", "tests.faults.broken_server", fault)) as target:
+        generator = target.generator("broken")
+        with pytest.raises(WrongAnswerError):
+            generator.saturate(window=5, seconds=0.5, warm_up=0)
+        generator.close()
+
+
+def test_pages_of_history_are_read_and_checked(target: Target) -> None:
+    assert read_pages(target.crowd, target.process.address, pages=10).count == 10
