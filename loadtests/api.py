@@ -7,9 +7,10 @@ import json
 import random
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
+
+from loadtests.host import Host
 
 TIMEOUT_SECONDS = 30
 PATIENCE_SECONDS = 120
@@ -17,17 +18,14 @@ PATIENCE_SECONDS = 120
 Body = dict[str, Any]
 
 
-@dataclass(frozen=True)
 class RefusedError(Exception):
     """The server answered with an error. `retry_after`: seconds, 0 where it did not say."""
 
-    status: int
-    code: str
-    message: str
-    retry_after: float
-
-    def __str__(self) -> str:
-        return f"{self.status} {self.code}: {self.message}"
+    def __init__(self, status: int, code: str, message: str, retry_after: float) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.retry_after = retry_after
 
 
 class UnreachableError(Exception):
@@ -40,17 +38,10 @@ class Api:
     `refused` is told the code of every error that was answered, such as RATE_LIMITED.
     """
 
-    def __init__(self, url: str, *, refused: Callable[[str], None]) -> None:
-        parts = urlsplit(url)
-        self.secure = parts.scheme == "https"
-        self.address = parts.netloc
-        self.prefix = parts.path.rstrip("/")
+    def __init__(self, host: Host, *, refused: Callable[[str], None]) -> None:
+        self.host = host
         self._refused = refused
         self._idle: list[http.client.HTTPConnection] = []
-
-    @property
-    def socket_url(self) -> str:
-        return f"{'wss' if self.secure else 'ws'}://{self.address}{self.prefix}/socket"
 
     def call(
         self,
@@ -62,7 +53,7 @@ class Api:
         query: Mapping[str, object] | None = None,
     ) -> Body:
         """The answer's JSON. Raises RefusedError, UnreachableError."""
-        target = self.prefix + path + (f"?{urlencode(query)}" if query else "")
+        target = self.host.prefix + path + (f"?{urlencode(query)}" if query else "")
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         if body is not None:
             headers["Content-Type"] = "application/json"
@@ -112,5 +103,7 @@ class Api:
             return response.status, float(response.headers.get("Retry-After") or 0), content
 
     def _new(self) -> http.client.HTTPConnection:
-        kind = http.client.HTTPSConnection if self.secure else http.client.HTTPConnection
-        return kind(self.address, timeout=TIMEOUT_SECONDS)
+        host = self.host
+        if host.tls is None:
+            return http.client.HTTPConnection(host.name, host.port, timeout=TIMEOUT_SECONDS)
+        return http.client.HTTPSConnection(host.name, host.port, timeout=TIMEOUT_SECONDS, context=host.tls)

@@ -37,7 +37,7 @@ class Archive:
             return
         log.info("writing %d messages, once, into the conversation that will be read", length - self.length)
         try:
-            line = Line(self._api.socket_url, self._writer.token)
+            line = Line(self._api.host, self._writer.token)
             line.receive()
             self._write(line, length)
             line.hang_up()

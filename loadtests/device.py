@@ -106,7 +106,7 @@ class Device:
 
     def _connect_and_attend(self) -> None:
         try:
-            self.line = Line(self._api.socket_url, self.account.token)
+            self.line = Line(self._api.host, self.account.token)
             self._attend(self.line)
         except RefusedError as error:
             self._measurements.refuse(error.code)

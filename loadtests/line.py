@@ -12,6 +12,7 @@ import websocket
 from gevent.event import Event
 
 from loadtests.api import RefusedError, UnreachableError
+from loadtests.host import Host, ReadAhead
 
 Frame = dict[str, Any]
 
@@ -31,9 +32,9 @@ class LineLostError(Exception):
 class Line:
     """An open socket. What is sent leaves in a greenlet of its own: the sender never waits for the server."""
 
-    def __init__(self, url: str, token: str) -> None:
+    def __init__(self, host: Host, token: str) -> None:
         """Connects. Raises RefusedError, UnreachableError."""
-        self._socket = _open(url, token)
+        self._socket = _open(host, token)
         self._outgoing: deque[str] = deque()
         self._wake = Event()
         self._writer = gevent.spawn(self._write)
@@ -87,12 +88,12 @@ class Line:
                     return
 
 
-def _open(url: str, token: str) -> websocket.WebSocket:
+def _open(host: Host, token: str) -> websocket.WebSocket:
+    opened = websocket.WebSocket(skip_utf8_validation=True)
     header = [f"Authorization: Bearer {token}"]
     try:
-        opened = websocket.create_connection(
-            url, timeout=CONNECT_SECONDS, header=header, suppress_origin=True, skip_utf8_validation=True
-        )
+        connected = ReadAhead(host.connect(CONNECT_SECONDS))
+        opened.connect(host.socket_url, socket=connected, header=header, suppress_origin=True)
     except websocket.WebSocketBadStatusException as error:
         raise _refusal(error) from error
     except (websocket.WebSocketException, OSError) as error:

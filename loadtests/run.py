@@ -20,6 +20,7 @@ from loadtests.api import Api, RefusedError, UnreachableError
 from loadtests.archive import Archive
 from loadtests.device import Device
 from loadtests.findings import Findings
+from loadtests.host import Host
 from loadtests.measurements import Measurements
 from loadtests.options import Options
 from loadtests.pair import Pair, Setting
@@ -75,7 +76,7 @@ class Run:
         self.findings = Findings()
         self.measurements = Measurements(clock, tell)
         self.punctuality = Punctuality(options.schedule_tolerance_ms / 1000)
-        self.api = Api(host, refused=self.measurements.refuse)
+        self.api = Api(Host.parse(host), refused=self.measurements.refuse)
         self.begun = Event()
         self.users: Counter[str] = Counter()
         self.expected = 0
@@ -101,6 +102,7 @@ class Run:
         if archivists:
             self._archive = Archive(self._accounts.archivists, self.api, self.findings)
             self._archive.grow(self.options.history_messages)
+        self.measurements.refusals.clear()  # of sessions that had ended, and so on: they are in order again
 
     @property
     def devices(self) -> list[Device]:

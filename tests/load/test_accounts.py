@@ -10,11 +10,12 @@ import pytest
 
 from loadtests.accounts import Accounts, PreparationError, default_file
 from loadtests.api import Api
+from loadtests.host import Host
 from tests.server import Server, running_server
 
 
 def api(server: Server) -> Api:
-    return Api(server.url, refused=lambda _code: None)
+    return Api(Host.parse(server.url), refused=lambda _code: None)
 
 
 def prepared(server: Server, file: Path, count: int) -> Accounts:
