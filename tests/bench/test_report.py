@@ -80,6 +80,7 @@ def test_what_grows_more_than_1_3_fold_a_step_is_named(values: list[float], reas
 def test_percentiles_are_values_that_were_measured() -> None:
     latency = Latency.of(number / 1000 for number in range(1000, 0, -1))
     assert (latency.count, latency.p50, latency.p99, latency.p999, latency.max) == (1000, 500, 990, 999, 1000)
+    assert Latency.of([0.001 * number for number in range(1, 11)]).p99 == 10
     assert Latency.of([0.002]) == Latency(1, 2, 2, 2, 2)
     with pytest.raises(ValueError, match="nothing was measured"):
         Latency.of([])
