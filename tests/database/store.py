@@ -76,6 +76,14 @@ class Store:
             if batch.drafts or batch.delivered or batch.read:
                 return batch
 
+    def settle(self) -> Batch:
+        """Waits until all that is queued is stored; gives the last batch it took."""
+        self.writer.write(lambda: None)
+        while True:
+            batch = self.batches.get(timeout=PATIENCE_SECONDS)
+            if self.batches.empty():
+                return batch
+
     def send(self, *drafts: Draft) -> list[Stored | Conflicting]:
         """What became of the drafts, in the order in which the writer told."""
         for draft in drafts:
@@ -107,7 +115,7 @@ def draft(conversation_id: str, content: str = "hello", *, by: str = ANN, to: st
 @contextmanager
 def open_store(path: Path, *, slow_query_ms: int = 10_000, busy_timeout_seconds: float = 30) -> Iterator[Store]:
     """Everything started, with Ann, Bob and Eve signed up; stopped at the end."""
-    prepare(path)
+    is_new = prepare(path) == 0
     database = connect(path, busy_timeout_seconds=busy_timeout_seconds)
     clock = Clock()
     readers = Readers(database, threads=2, slow_query_ms=slow_query_ms)
@@ -115,7 +123,7 @@ def open_store(path: Path, *, slow_query_ms: int = 10_000, busy_timeout_seconds:
     store = Store(path, database, readers, writer, clock)
     writer.start(store.batches.put)
     try:
-        for user_id in (ANN, BOB, EVE):
+        for user_id in (ANN, BOB, EVE) if is_new else ():
             store.sign_up(user_id)
         yield store
     finally:
