@@ -16,17 +16,13 @@ from chat_server.chat.conversations import Conversations, Route, start_conversat
 from chat_server.chat.messages import Messages
 from chat_server.chat.refusals import BlockedError, UserNotFoundError, WithOneselfError
 from chat_server.security.throttle import Rate
-from chat_server.storage.models import Message, User
-from tests.storage.store import Store, open_store
-
-ANNA, BEN = "user-anna", "user-ben"
+from chat_server.storage.models import Message
+from tests.database.store import ANN, BOB, Store, open_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     with open_store(tmp_path / "chat.db") as opened:
-        for user_id in (ANNA, BEN):
-            opened.writer.write(User.create, id=user_id, username=user_id[5:], created_at=1)
         yield opened
 
 
@@ -93,7 +89,7 @@ def test_the_first_messages_of_both_at_once_find_one_conversation(store: Store, 
     writing = [
         gevent.spawn(send, messages, sender_id, recipient_id, f"{sender_id}{number}")
         for number in range(5)
-        for sender_id, recipient_id in ((ANNA, BEN), (BEN, ANNA))
+        for sender_id, recipient_id in ((ANN, BOB), (BOB, ANN))
     ]
     gevent.joinall(writing, raise_error=True)
     assert sorted(seq for _, seq in stored(store)) == list(range(1, 11))
@@ -102,57 +98,57 @@ def test_the_first_messages_of_both_at_once_find_one_conversation(store: Store, 
 def test_a_conversation_that_another_program_began_is_found_by_the_next_message(
     store: Store, conversations: Conversations, messages: Messages
 ) -> None:
-    assert conversations.route(ANNA, BEN).conversation_id == ""
-    store.writer.write(start_conversation, BEN, ANNA, 1)
-    send(messages, ANNA, BEN, "a")
-    assert stored(store) == [(ANNA, 1)]
+    assert conversations.route(ANN, BOB).conversation_id == ""
+    store.writer.write(start_conversation, BOB, ANN, 1)
+    send(messages, ANN, BOB, "a")
+    assert stored(store) == [(ANN, 1)]
 
 
 def test_a_route_that_was_read_while_the_conversation_began_is_not_remembered(
     conversations: Conversations, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = SlowReading(monkeypatch)
-    reading = slow.begin(conversations, BEN, ANNA)
-    started = conversations.start(ANNA, BEN)
+    reading = slow.begin(conversations, BOB, ANN)
+    started = conversations.start(ANN, BOB)
     slow.may_return.set()
     assert reading.get().conversation_id == ""
-    assert conversations.route(BEN, ANNA).conversation_id == started.conversation_id
+    assert conversations.route(BOB, ANN).conversation_id == started.conversation_id
 
 
 def test_a_route_that_was_read_while_one_blocked_the_other_is_not_remembered(
     conversations: Conversations, blocks: Blocks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = SlowReading(monkeypatch)
-    reading = slow.begin(conversations, BEN, ANNA)
-    blocks.block(ANNA, BEN)
+    reading = slow.begin(conversations, BOB, ANN)
+    blocks.block(ANN, BOB)
     slow.may_return.set()
     assert not reading.get().blocked
-    assert conversations.route(BEN, ANNA).blocked
+    assert conversations.route(BOB, ANN).blocked
 
 
 def test_a_block_counts_from_the_next_message_on_and_an_unblock_too(
     store: Store, conversations: Conversations, messages: Messages, blocks: Blocks
 ) -> None:
-    send(messages, BEN, ANNA, "a")
-    blocks.block(ANNA, BEN)
+    send(messages, BOB, ANN, "a")
+    blocks.block(ANN, BOB)
     with pytest.raises(BlockedError):
-        send(messages, BEN, ANNA, "b")
-    assert conversations.route(ANNA, BEN).sender_blocks
-    blocks.unblock(ANNA, BEN)
-    send(messages, BEN, ANNA, "c")
-    assert stored(store) == [(BEN, 1), (BEN, 2)]
+        send(messages, BOB, ANN, "b")
+    assert conversations.route(ANN, BOB).sender_blocks
+    blocks.unblock(ANN, BOB)
+    send(messages, BOB, ANN, "c")
+    assert stored(store) == [(BOB, 1), (BOB, 2)]
 
 
 def test_there_is_no_route_to_nobody_or_to_oneself(conversations: Conversations) -> None:
     with pytest.raises(UserNotFoundError):
-        conversations.route(ANNA, "user-nobody")
+        conversations.route(ANN, "user-nobody")
     with pytest.raises(WithOneselfError):
-        conversations.route(ANNA, ANNA)
+        conversations.route(ANN, ANN)
 
 
-@pytest.mark.parametrize("sender_id", [ANNA, BEN])
+@pytest.mark.parametrize("sender_id", [ANN, BOB])
 def test_a_side_is_the_place_in_the_conversation(conversations: Conversations, sender_id: str) -> None:
-    started = conversations.start(ANNA, BEN)
-    route = conversations.route(sender_id, BEN if sender_id == ANNA else ANNA)
-    assert route.side == conversations.side(started.conversation_id, sender_id) == 1 + (sender_id == BEN)
-    assert conversations.people(started.conversation_id) == (ANNA, BEN)
+    started = conversations.start(ANN, BOB)
+    route = conversations.route(sender_id, BOB if sender_id == ANN else ANN)
+    assert route.side == conversations.side(started.conversation_id, sender_id) == 1 + (sender_id == BOB)
+    assert conversations.people(started.conversation_id) == (ANN, BOB)
