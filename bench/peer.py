@@ -25,6 +25,7 @@ class Peer:
         "first_seq",
         "head",
         "name",
+        "own_id",
         "partner",
         "push_seqs",
         "socket",
@@ -42,6 +43,8 @@ class Peer:
         self.token = token
         self.head = self.tail = b""
         """What stands before and after the number in each message this person sends."""
+        self.own_id = b""
+        """What the ids of this person's messages begin with."""
         self.unread = self.unsent = b""
         self.due: list[float] = []
         """When each message was to be sent: message n at n - 1."""

@@ -83,6 +83,7 @@ class WebSocketDialect:
             separators=(",", ":"),
         )
         before, _, after = frame.encode().partition(b"{}")
+        peer.own_id = f"{self._run}-{peer.name}-".encode()
         peer.head = header(TEXT, len(before) + NUMBER_DIGITS + len(after)) + before
         peer.tail = after
 
@@ -154,8 +155,8 @@ class ChatDialect(WebSocketDialect):
         elif kind == b"mes":
             if self._ours:
                 seq = _integer(data, data.index(b'"seq":', id_end, stop) + 6)
-                if seq < peer.first_seq:
-                    return  # pushing is at-least-once: this one was there before
+                if seq < peer.first_seq or data.startswith(peer.own_id, start + 7):
+                    return  # pushing is at-least-once: it was there before, or is the peer's own, from a backlog
                 peer.push_seqs.append(seq)
             observer.pushed(peer, int(data[id_end - NUMBER_DIGITS : id_end]))
         elif kind != b"pre":

@@ -36,8 +36,10 @@ class Heard:
         self.got.append(number)
 
 
-def frame(kind: str, number: int, **data: object) -> bytes:
-    frame_id = f"run-ann-{number:08}"
+def frame(kind: str, number: int, sender: str = "", **data: object) -> bytes:
+    """As the server sends it to Ann: acknowledgements are of her messages, pushes are Bob's."""
+    sender = sender or ("bob" if kind == "message" else "ann")
+    frame_id = f"run-{sender}-{number:08}"
     told = {"id": frame_id, "type": kind, "timestamp": 1, "data": {**data, "serverTimestamp": 1}}
     return text_frame(json.dumps(told, separators=(",", ":")).encode())
 
@@ -45,6 +47,7 @@ def frame(kind: str, number: int, **data: object) -> bytes:
 def ann() -> Peer:
     pair = [Peer("ann", ""), Peer("bob", "")]
     join_pairs(pair)
+    pair[0].own_id = b"run-ann-"
     return pair[0]
 
 
@@ -102,6 +105,11 @@ def test_what_was_stored_before_the_measurement_is_not_counted() -> None:
     peer.first_seq = 5
     heard, _ = read(OURS, peer, [frame("message", 1, seq=4), frame("message", 1, seq=5)])
     assert heard.got == [1]
+
+
+def test_ones_own_messages_in_a_backlog_are_not_counted() -> None:
+    heard, _ = read(OURS, ann(), [frame("message", 1, sender="ann", seq=5)])
+    assert heard.got == []
 
 
 @pytest.mark.parametrize(
