@@ -35,9 +35,20 @@ class Attendant(Protocol):
         """A frame has come."""
 
 
-def back_off(failures: int, chance: Callable[[float, float], float] = random.uniform) -> float:
-    """How long to wait before the next attempt, in seconds: full jitter over 0.5 s, doubled each time up to 30 s."""
-    return chance(0.0, min(MAX_BACK_OFF_SECONDS, BACK_OFF_SECONDS * 2.0**failures))
+class BackOff:
+    """When to come back: full jitter over 0.5 s, and over twice as long after each failure, up to 30 s."""
+
+    def __init__(self, chance: Callable[[float, float], float] = random.uniform) -> None:
+        self._chance = chance
+        self._failures = 0
+
+    def pause(self, held: float) -> float:
+        """How long to wait, in seconds, after a connection that held so long; 0 where there was none."""
+        if held > HELD_SECONDS:
+            self._failures = 0
+        longest = min(MAX_BACK_OFF_SECONDS, BACK_OFF_SECONDS * 2.0**self._failures)
+        self._failures += 1
+        return self._chance(0.0, longest)
 
 
 class Device:
@@ -55,7 +66,8 @@ class Device:
         self._closing = False
         self._dropped = False
         self._lost_at = 0.0
-        self._failures = 0
+        self._came_at = 0.0
+        self._back_off = BackOff()
         self._life = gevent.spawn(self._live)
         self._life.link_exception(measurements.note_crash)
 
@@ -88,15 +100,12 @@ class Device:
 
     def _live(self) -> None:
         while not self._closing:
-            began = self._measurements.clock()
+            self._came_at = 0.0
             self._connect_and_attend()
             self.online.clear()
-            if self._closing:
-                return
-            if self._measurements.clock() - began > HELD_SECONDS:
-                self._failures = 0
-            self._pause(back_off(self._failures))
-            self._failures += 1
+            if not self._closing:
+                held = self._measurements.clock() - self._came_at if self._came_at else 0.0
+                self._pause(self._back_off.pause(held))
 
     def _pause(self, seconds: float) -> None:
         until = self._measurements.clock() + seconds
@@ -133,6 +142,7 @@ class Device:
         if self._lost_at:
             self._measurements.record("return", self._lost_at)
             self._lost_at = 0.0
+        self._came_at = self._measurements.clock()
         self.online.set()
         while True:
             self._attendant.take(line.receive())

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 import sys
 from argparse import ArgumentParser, Namespace
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import gevent
 from locust.env import Environment
 from locust.event import Events
 from locust.exception import StopTest
@@ -67,6 +69,8 @@ class Lifecycle:
         except (PreparationError, RefusedError, UnreachableError) as error:
             log.error("the run cannot begin: %s", error)  # noqa: TRY400  the line says it all
             sys.exit(verdict.NOT_BEGUN)
+        # Python would raise it in whichever greenlet runs: a connection would end, and count as the server's failure.
+        gevent.signal_handler(signal.SIGINT, gevent.kill, gevent.getcurrent(), KeyboardInterrupt)
 
     def start(self, environment: Environment, **_: Any) -> None:  # noqa: ANN401  as Locust has it
         """A test begins; one that was begun on the web page is prepared only now."""

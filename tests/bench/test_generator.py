@@ -94,13 +94,13 @@ def test_what_the_generator_itself_is_late_with_is_in_the_latency_too(target: Ta
 
 
 class PausingDialect(ChatDialect):
-    """Stops once, for long enough that most messages of a second leave late."""
+    """Stops once, well after the warm-up's only message, for long enough that most messages of a second leave late."""
 
-    pauses = 1
+    paused = False
 
     def read(self, peer: Peer, data: bytes, observer: Observer) -> bytes:
-        if self.pauses:
-            self.pauses -= 1
+        if peer.acked >= 3 and not self.paused:
+            self.paused = True
             time.sleep(0.8)
         return super().read(peer, data, observer)
 

@@ -114,6 +114,11 @@ def push_doubled() -> None:
     _alter_pushes(lambda frame: frame + frame)
 
 
+def push_altered() -> None:
+    """Changes a character of every 20th message that is pushed."""
+    _alter_pushes(lambda frame: frame.replace(b"....", b"...!", 1))
+
+
 def _alter_pushes(alter: Callable[[bytes], bytes]) -> None:
     push = Courier.push
     pushes = itertools.count(1)
@@ -143,6 +148,7 @@ FAULTS = {
         commit_dropped,
         push_dropped,
         push_doubled,
+        push_altered,
         stuck_hub,
     )
 }

@@ -29,6 +29,7 @@ def says(done: Finished, kind: str, words: str) -> bool:
 FOUND = {
     "push_dropped": {"lost": "but never came to load_", "gap": "but not number", "receipt": "delivered up to number"},
     "push_doubled": {"duplicate": "was pushed again on the same socket"},
+    "push_altered": {"mismatch": "was pushed with another content than was sent"},
     "commit_dropped": {"lost": "but is not stored", "mismatch": "but it is"},
 }
 """By fault: the kinds of broken promises, and words that are said of them."""

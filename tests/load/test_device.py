@@ -4,19 +4,32 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
-
-from loadtests.device import back_off
+from loadtests.device import BackOff
 from tests.load.conftest import EXEMPT
 from tests.load.generator import run
 from tests.server import UNMEASURED, running_server
 
 
-@pytest.mark.parametrize(("failures", "longest"), [(0, 0.5), (1, 1.0), (2, 2.0), (5, 16.0), (6, 30.0), (1000, 30.0)])
-def test_the_back_off_has_full_jitter_up_to_30_seconds(failures: int, longest: float) -> None:
-    assert back_off(failures, lambda low, high: (high, low)[low > 0]) == longest
-    assert all(0 <= back_off(failures) <= longest for _ in range(100))
-    assert max(back_off(failures) for _ in range(100)) > longest / 2
+def longest(low: float, high: float) -> float:
+    """The chance that waits as long as it may."""
+    assert low == 0
+    return high
+
+
+def test_the_back_off_doubles_up_to_30_seconds() -> None:
+    back_off = BackOff(longest)
+    assert [back_off.pause(0.0) for _ in range(9)] == [0.5, 1, 2, 4, 8, 16, 30, 30, 30]
+
+
+def test_only_a_connection_that_has_held_ends_the_back_off() -> None:
+    back_off = BackOff(longest)
+    assert [back_off.pause(held) for held in (60.0, 4.0, 4.0, 6.0, 0.0)] == [0.5, 1, 2, 0.5, 1]
+
+
+def test_the_back_off_has_full_jitter() -> None:
+    pauses = sorted(BackOff().pause(0.0) for _ in range(200))
+    assert 0 <= pauses[0] < 0.1
+    assert 0.4 < pauses[-1] <= 0.5
 
 
 def test_tokens_are_refreshed_before_they_expire(tmp_path: Path) -> None:

@@ -60,3 +60,15 @@ def test_requests_that_the_server_limits_stop_the_preparation_and_it_says_what_t
     assert done.code == 2
     assert "the run cannot begin: 429 RATE_LIMITED" in done.output
     assert "add this machine's address to [rate_limit] exempt_networks" in done.output
+
+
+def test_a_server_that_goes_away_for_good_fails_the_run(tmp_path: Path) -> None:
+    load = ("--tags", "throughput", "--users", "2", "--rate", "40", "--drain-seconds", "1")
+    with running_server(tmp_path, environ=UNMEASURED, rate_limit={"exempt_networks": ["127.0.0.1"]}) as server:
+        generator = start(server, tmp_path / "load", *load)
+        generator.wait_until_measuring(seconds=0.5)
+        server.kill()
+        done = generator.finish()
+    assert (done.code, done.report["broken"]) == (1, {}), done.summary
+    assert done.operation("return")["failures"] == {"not back at the end": 4}
+    assert "what is stored could not be compared: " in done.summary

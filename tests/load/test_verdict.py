@@ -7,6 +7,7 @@ from argparse import ArgumentParser
 from pathlib import Path
 from typing import Any
 
+import gevent
 import pytest
 
 from loadtests import options as command_line
@@ -126,10 +127,14 @@ def test_a_run_in_which_nothing_was_measured_fails(tmp_path: Path) -> None:
 
 def test_what_goes_wrong_in_the_generator_itself_fails_the_run(tmp_path: Path) -> None:
     run = finished_run(tmp_path)
-    run.measurements.crashes.append("KeyError('id')")
+    nothing: dict[str, str] = {}
+    crash = gevent.spawn(lambda: nothing["id"])
+    crash.link_exception(run.measurements.note_crash)
+    gevent.wait()
     run.unread.append("GET /conversations: timed out")
     verdict = judge(run, ["division by zero"])
     assert (verdict.code, len(verdict.reasons)) == (FAILED, 3)
+    assert "the load generator itself failed: KeyError('id')" in verdict.reasons
 
 
 def test_the_summary_says_the_worst_first_and_nothing_that_is_not_so(tmp_path: Path) -> None:
