@@ -162,7 +162,9 @@ class Generator:
     def _saturate_until(self, end: float, window: int) -> None:
         while self._now < end:
             for peer in self._turn(0.1):
-                self._top_up(peer if self._dialect.acknowledges else peer.partner, window)
+                sender = peer if self._dialect.acknowledges else peer.partner
+                if sender.due:  # who is only connected hears things too
+                    self._top_up(sender, window)
 
     def _top_up(self, peer: Peer, window: int) -> None:
         done = peer.acked if self._dialect.acknowledges else peer.delivered

@@ -42,6 +42,14 @@ def test_never_more_are_under_way_than_the_window(target: Target) -> None:
     assert acks.count == generator.sent
 
 
+def test_who_is_only_connected_writes_nothing(target: Target) -> None:
+    people, idle = target.crowd.some(2), target.crowd.some(6)[2:]
+    generator = Generator(dialect("idle"), people, target.process.address, cpu=target.process.cpu_seconds, idle=idle)
+    generator.saturate(window=3, seconds=0.3, warm_up=0.1)
+    generator.close()
+    assert target.stored("idle") == generator.sent > 0
+
+
 def test_a_gap_in_a_conversation_is_noticed_at_the_end(target: Target) -> None:
     people = target.crowd.some(2)
     generator = Generator(dialect("gap"), people, target.process.address, cpu=target.process.cpu_seconds)
