@@ -54,13 +54,18 @@ def parser() -> argparse.ArgumentParser:
         metavar="LEVEL",
         help=f"what serve logs, instead of the configured level: {', '.join(levels)}",
     )
-    top.set_defaults(command="serve", config=default_path())
+    top.set_defaults(command="serve", config=default_path(), create_secret=False)
     commands = top.add_subparsers(title="commands", metavar="COMMAND")
 
     serve = commands.add_parser(
         "serve",
         help="run the server (the default)",
         description="Runs the server until SIGTERM or Ctrl-C. SIGHUP reloads the log level and the limits.",
+    )
+    serve.add_argument(
+        "--create-secret",
+        action="store_true",
+        help="write a fresh secret into the configured jwt_secret_file first, where there is no such file",
     )
     serve.set_defaults(command="serve")
     check_config = commands.add_parser(

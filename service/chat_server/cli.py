@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chat_server import arguments as command_line
 from chat_server import terminal
 from chat_server.config import Config
-from chat_server.configuration import ConfigurationError, load
+from chat_server.configuration import ConfigurationError, create_secret, load
 from chat_server.operations.errors import RefusedError
 from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 
@@ -62,6 +62,9 @@ def _fail(message: str, code: int) -> int:
 
 def serve(arguments: argparse.Namespace) -> int:
     from chat_server import server
+
+    if arguments.create_secret and (file := create_secret(arguments.config, os.environ)):
+        terminal.note(f"wrote a fresh secret to {file}")
 
     def configured() -> Config:
         """The file is read again on SIGHUP; what the command line says goes on."""

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec.structs import FieldInfo
+from msgspec.structs import FieldInfo, replace
 
 from chat_server.config import Config
 from chat_server.configuration_checks import Mistake, check, shown, signing_secret
+from chat_server.secret_file import write_secret
 
 INSTALLED = Path("/opt/chat-server/config.toml")
 ENVIRONMENT_PREFIX = "CHAT_SERVER_"
@@ -84,22 +86,51 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     Its networks and origins are valid, so their users may call `ipaddress.ip_network` without care, and
     `auth.jwt_secret` holds the secret also where `jwt_secret_file` named it. Raises ConfigurationError.
     """
-    settings = {(setting.section, setting.key): setting for setting in _in_file(path)}
-    settings |= {(setting.section, setting.key): setting for setting in _in_environment(environ)}
+    given = _Given.read(path, environ)
+    with given.naming_mistakes():
+        check(given.config)
+        secret = signing_secret(given.config.auth)
+    return replace(given.config, auth=replace(given.config.auth, jwt_secret=secret))
 
-    given: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
-    for setting in settings.values():
-        given[setting.section][setting.key] = setting.typed()
-    config = msgspec.convert(given, Config)
 
-    try:
-        check(config)
-        secret = signing_secret(config.auth)
-    except Mistake as mistake:
-        place = (mistake.section, mistake.key)
-        setting = settings.get(place) or Setting(str(path), *place, value=None)
-        raise setting.mistake(mistake.problem, mistake.remedy) from None
-    return msgspec.structs.replace(config, auth=msgspec.structs.replace(config.auth, jwt_secret=secret))
+def create_secret(path: Path, environ: Mapping[str, str]) -> Path | None:
+    """Writes a fresh secret to where `auth.jwt_secret_file` says; gives the file, or None where it was there already.
+
+    The configuration is read as by `load`, and nothing is written where something else is wrong with it.
+    Raises ConfigurationError.
+    """
+    given = _Given.read(path, environ)
+    with given.naming_mistakes():
+        check(given.config)
+        return write_secret(given.config.auth)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """A configuration of the right types, and who said what, for messages."""
+
+    path: Path
+    settings: Mapping[tuple[str, str], Setting]
+    config: Config
+
+    @classmethod
+    def read(cls, path: Path, environ: Mapping[str, str]) -> _Given:
+        settings = {(setting.section, setting.key): setting for setting in _in_file(path)}
+        settings |= {(setting.section, setting.key): setting for setting in _in_environment(environ)}
+        sections: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
+        for setting in settings.values():
+            sections[setting.section][setting.key] = setting.typed()
+        return cls(path, settings, msgspec.convert(sections, Config))
+
+    @contextmanager
+    def naming_mistakes(self) -> Iterator[None]:
+        """A Mistake within becomes a ConfigurationError that names where its key was written."""
+        try:
+            yield
+        except Mistake as mistake:
+            place = (mistake.section, mistake.key)
+            setting = self.settings.get(place) or Setting(str(self.path), *place, value=None)
+            raise setting.mistake(mistake.problem, mistake.remedy) from None
 
 
 def expectation(field_type: Any) -> str:  # noqa: ANN401  a type form, for which Python 3.11 has no type
