@@ -45,7 +45,8 @@ def documented(text: str) -> set[str]:
 
 
 SECTIONS = {text.partition("\n")[0]: text for text in REFERENCE.split("\n## ")[1:]}
-SECTIONS.pop("Output and exit codes")
+for about_no_command in ("Output and exit codes", "Signals", "Environment", "Files", "Manual pages and completion"):
+    SECTIONS.pop(about_no_command)
 PARSERS = dict(commands_below(parser()))
 
 
