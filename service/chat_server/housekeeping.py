@@ -35,6 +35,7 @@ class Housekeeping:
             gevent.sleep(SECONDS_PER_ROUND)
             rounds += 1
             self._try(self._save_departures)
+            self._parts.writer.look()
             self._try(self._parts.tally.report)
             if rounds % ROUNDS_PER_SWEEP == 0:
                 self._try(self._sweep)
@@ -53,8 +54,9 @@ class Housekeeping:
             log.exception("housekeeping failed")
 
     def _save_departures(self) -> None:
-        """Also, each second, the batch in which the writer notices what another process has changed."""
         departures = self._parts.presence.take_departures()
+        if not departures:
+            return
         try:
             self._parts.writer.write(save_last_seen, departures)
         except StorageUnavailableError:

@@ -258,7 +258,8 @@ class Server:
 
     def committed(self, batch: Batch) -> None:
         """After each batch of the writer, on the hub."""
-        self.release(batch)
+        if not batch.empty:
+            self.release(batch)
         if batch.changed_outside:
             gevent.spawn(self.recheck)
 

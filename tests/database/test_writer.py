@@ -175,6 +175,20 @@ class TestAnotherProgram:
             outside.execute("UPDATE users SET last_seen_at = 1")
         assert [notices() for _ in range(2)] == [True, False]
 
+    def test_is_noticed_by_a_look_that_locks_nothing(self, store: Store) -> None:
+        def looks() -> Batch:
+            store.writer.look()
+            return store.batches.get(timeout=PATIENCE_SECONDS)
+
+        store.settle()
+        with held(store.path) as outside:
+            assert not looks().changed_outside
+            outside.execute("UPDATE users SET last_seen_at = 1")
+            outside.execute("COMMIT")
+            batch = looks()
+        assert (batch.changed_outside, batch.empty, batch.failure) == (True, True, None)
+        assert not looks().changed_outside
+
 
 class TestStopping:
     def test_commits_what_is_queued_and_folds_the_wal_away(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -62,6 +62,11 @@ class Batch:
     """Whether it changed anything: only then its success proves that the database can be written."""
     changed_outside: bool = False
 
+    @property
+    def empty(self) -> bool:
+        """Whether there was nothing to write: the writer only looked at the database."""
+        return not (self.drafts or self.delivered or self.read or self.operations)
+
 
 class Writer:
     """Owns the one connection that writes."""
@@ -76,6 +81,7 @@ class Writer:
         self._read: dict[tuple[str, int], Mark] = {}
         self._operations: list[Operation] = []
         self._wake = Event()
+        self._looking = False
         self._stopping = False
         self._loop: gevent.Greenlet[..., None] | None = None
         self._data_version = 0
@@ -123,6 +129,11 @@ class Writer:
         _keep_highest(self._read, mark)
         self._wake.set()
 
+    def look(self) -> None:
+        """Has the next batch notice what other processes have changed, though there be nothing to write."""
+        self._looking = True
+        self._wake.set()
+
     def write(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Runs the function inside the next transaction; gives its result once that is on disk.
 
@@ -141,8 +152,9 @@ class Writer:
         while not self._stopping or self._wake.is_set():
             self._wake.wait()
             self._wake.clear()
-            if self._drafts or self._operations or self._delivered or self._read:
-                batch = self._take()
+            batch = self._take()
+            if self._looking or not batch.empty:
+                self._looking = False
                 self._thread.apply(self._commit, (batch,))
                 self._release(batch)
             if self._drafts:
@@ -199,14 +211,18 @@ class Writer:
             version = self._database.execute_sql("PRAGMA data_version").fetchone()[0]
             batch.changed_outside = self._data_version != version
             self._data_version = version
-            try:
-                self._transact(batch, look_up=False)
-            except TakenIdError:
-                self._transact(batch, look_up=True)
+            if not batch.empty:
+                self._write_down(batch)
         except Exception as error:  # noqa: BLE001  whatever it is, the batch is not durable and its senders must hear so
             batch.failure = first_failure(error)
             self._recover(error)
         batch.seconds = time.monotonic() - started
+
+    def _write_down(self, batch: Batch) -> None:
+        try:
+            self._transact(batch, look_up=False)
+        except TakenIdError:
+            self._transact(batch, look_up=True)
 
     def _transact(self, batch: Batch, *, look_up: bool) -> None:
         """A transaction that fails leaves the batch's messages and watermarks as they were."""
