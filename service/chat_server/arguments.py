@@ -24,7 +24,7 @@ exit codes:
   1   refused, and nothing was changed: no such user, a name that is taken, a weak password, not confirmed, ...;
       for healthcheck: unhealthy
   2   the command line is wrong
-  66  the database is missing, unreadable, damaged, another program's or another version's
+  66  the database, or the file to restore, is missing, unreadable, damaged, another program's or another version's
   69  serve: the address or port cannot be listened on
   74  the output could not be written
   75  the database is busy, or its disk is full: try again
@@ -89,6 +89,28 @@ def parser() -> argparse.ArgumentParser:
         "was last backed up, and what a running server says of itself.",
     )
     _leaf(stats, "stats")
+    making = commands.add_parser(
+        "backup",
+        help="back the database up, while the server runs",
+        description="Copies the database into the backups' directory while the server writes, verifies the copy, makes "
+        "it latest.db, and removes backups that are too old.",
+    )
+    _leaf(making, "backup")
+    _restore(
+        commands.add_parser(
+            "restore",
+            help="put a backup in the database's place",
+            description="Verifies a backup and puts a copy of it in the database's place, after asking, while the "
+            "server is stopped. The database that was there is kept under another name.",
+        )
+    )
+    clearing = commands.add_parser(
+        "checkpoint",
+        help="fold what a crashed server left into the database",
+        description="Folds the write-ahead log that a crashed server left into the database, or moves aside one that "
+        "can't be. Does nothing while a server runs. systemd runs it whenever the server has ended.",
+    )
+    _leaf(clearing, "checkpoint")
     healthcheck = commands.add_parser(
         "healthcheck",
         help="ask the running server whether it is healthy",
@@ -191,6 +213,12 @@ def _invites(group: argparse.ArgumentParser) -> None:
     )
     revoking.add_argument("invite_id", type=_text, metavar="ID", help="as shown by invites list")
     _leaf(revoking, "invites revoke")
+
+
+def _restore(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", type=Path, metavar="FILE", help="the backup, such as latest.db")
+    command.add_argument("--yes", action="store_true", help="don't ask; needed where there is no terminal")
+    _leaf(command, "restore")
 
 
 def _leaf(command: argparse.ArgumentParser, words: str) -> None:

@@ -211,6 +211,52 @@ def show_stats(arguments: argparse.Namespace) -> int:
     return os.EX_OK
 
 
+def make_backup(arguments: argparse.Namespace) -> int:
+    from chat_server.operations.backup import backup
+
+    made = backup(_config(arguments), now=_now(), progress=terminal.show_progress)
+    if made.contents.broken_references:
+        terminal.note(f"rows that refer to none, here as in the database: {made.contents.broken_references:,}")
+    if arguments.json:
+        terminal.show_json(asdict(made))
+    else:
+        removed = f"; too old, so removed: {', '.join(made.removed)}" if made.removed else ""
+        terminal.show(f"backup made: {made.file}, {made.size_bytes:,} bytes, {made.contents}{removed}")
+    return os.EX_OK
+
+
+def restore_backup(arguments: argparse.Namespace) -> int:
+    from chat_server.operations.restore import restore
+
+    config = _config(arguments)
+    question = f"Replace {config.database.path} by {arguments.file}"
+    done = restore(
+        config,
+        arguments.file,
+        confirm=lambda found: arguments.yes or terminal.confirm(f"{question} ({found})?", remedy="add --yes"),
+        now=_now(),
+    )
+    if arguments.json:
+        terminal.show_json(asdict(done))
+    else:
+        kept = f"; what was there is {done.kept}" if done.kept else ""
+        terminal.show(f"restored: {done.database}, {done.contents}{kept}")
+    return os.EX_OK
+
+
+def checkpoint(arguments: argparse.Namespace) -> int:
+    from chat_server.operations import checkpoint as operation
+
+    done = operation.checkpoint(_config(arguments), now=_now())
+    if arguments.json:
+        terminal.show_json(asdict(done))
+    elif done.running:
+        terminal.show("a server uses the database: nothing to do")
+    elif done.folded_bytes:
+        terminal.show(f"write-ahead log folded into the database: {done.folded_bytes:,} bytes")
+    return os.EX_OK
+
+
 def healthcheck(arguments: argparse.Namespace) -> int:
     from chat_server.operations import probe
 
@@ -241,5 +287,8 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "invites list": list_invites,
     "invites revoke": revoke_invite,
     "stats": show_stats,
+    "backup": make_backup,
+    "restore": restore_backup,
+    "checkpoint": checkpoint,
     "healthcheck": healthcheck,
 }

@@ -88,6 +88,7 @@ class WebSocketSection(Struct, frozen=True, forbid_unknown_fields=True):
 
 class BackupSection(Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = "/var/backups/chat-server"
+    keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
 
 
 class Config(Struct, frozen=True, forbid_unknown_fields=True):

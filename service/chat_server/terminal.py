@@ -53,6 +53,13 @@ def note(text: str) -> None:
     sys.stderr.write(text + "\n")
 
 
+def show_progress(share: float) -> None:
+    """How much of something long is done, from 0 to 1, where a person watches. At 1 the line goes away again."""
+    if sys.stderr.isatty():
+        sys.stderr.write(f"\r{share:4.0%}" if share < 1 else "\r    \r")
+        sys.stderr.flush()
+
+
 def show_json(document: dict[str, Any]) -> None:
     """One JSON document. Dataclasses become objects, snake_case becomes camelCase."""
     show(json.dumps(_as_json(document), indent=2))

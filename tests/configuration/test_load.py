@@ -72,7 +72,7 @@ def test_values_of_the_file_replace_defaults(loaded: Callable[..., Config]) -> N
         ("[database]\npath = 7", "[database] path is 7; give a text in quotes"),
         ("[server]\nprot = 1", "[server] prot is no key; did you mean port?"),
         ('[server]\njwt_secret = "x"', "[server] jwt_secret is no key; it belongs to [auth]"),
-        ('[backup]\nxyz = "x"', "[backup] xyz is no key; [backup] has directory"),
+        ('[backup]\nxyz = "x"', "[backup] xyz is no key; [backup] has directory, keep_days"),
         ('[server]\n"a\\nb" = 1', '[server] "a\\nb" is no key; [server] has host, port, log_level, '),
         ("[sever]\nport = 1", "[sever] is no section; did you mean [server]?"),
         ("[zzz]\nport = 1", "[zzz] is no section; there are server, database, auth, "),

@@ -54,8 +54,8 @@ def _opened(section: DatabaseSection) -> Iterator[SqliteDatabase]:
         raise DatabaseUnusableError(f"{path}: {error}: restore a backup if it is damaged") from error
 
 
-def _check(path: Path) -> None:
-    """Before `connect`, which would make the file, and change a stranger's journal mode."""
+def check_present(path: Path) -> None:
+    """Raises DatabaseUnusableError where there is no database."""
     try:
         present = path.is_file()
     except PermissionError:
@@ -64,6 +64,11 @@ def _check(path: Path) -> None:
         raise DatabaseUnusableError(
             f"{path}: there is no database: start the server once, or name another in [database] path"
         )
+
+
+def _check(path: Path) -> None:
+    """Before `connect`, which would make the file, and change a stranger's journal mode."""
+    check_present(path)
     version = schema_version(path)
     if version < len(VERSIONS):
         raise DatabaseUnusableError(

@@ -79,10 +79,15 @@ def schema_version(path: Path, *, newest: int = len(VERSIONS)) -> int:
     one that can't be read.
     """
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
-        version, application, tables = (
-            int(connection.execute(question).fetchone()[0])
-            for question in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_schema")
-        )
+        return schema_of(connection, path, newest=newest)
+
+
+def schema_of(connection: sqlite3.Connection, path: Path, *, newest: int = len(VERSIONS)) -> int:
+    """As `schema_version`, of the database that the connection is to; `path` is what a refusal calls it."""
+    version, application, tables = (
+        int(connection.execute(question).fetchone()[0])
+        for question in ("PRAGMA user_version", "PRAGMA application_id", "SELECT count(*) FROM sqlite_schema")
+    )
     if application != APPLICATION_ID and (version or tables):
         raise DatabaseUnusableError(f"{path}: not chat-server's database: name another in [database] path")
     if version > newest:
