@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from chat_server import arguments as command_line
 from chat_server import terminal
 from chat_server.config import Config
-from chat_server.configuration import ConfigurationError, create_secret, load
+from chat_server.configuration import ConfigurationError, create_secret, load, load_without_secret
 from chat_server.operations.errors import RefusedError
 from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 
@@ -229,13 +229,13 @@ def restore_backup(arguments: argparse.Namespace) -> int:
     from chat_server.operations.restore import restore
 
     config = _config(arguments)
-    question = f"Replace {config.database.path} by {arguments.file}"
-    done = restore(
-        config,
-        arguments.file,
-        confirm=lambda found: arguments.yes or terminal.confirm(f"{question} ({found})?", remedy="add --yes"),
-        now=_now(),
-    )
+
+    def confirm(found: object) -> None:
+        if not arguments.yes:
+            question = f"Replace {config.database.path} by {arguments.file} ({found})?"
+            terminal.confirm(question, remedy="add --yes")
+
+    done = restore(config, arguments.file, confirm=confirm, now=_now())
     if arguments.json:
         terminal.show_json(asdict(done))
     else:
@@ -260,7 +260,8 @@ def checkpoint(arguments: argparse.Namespace) -> int:
 def healthcheck(arguments: argparse.Namespace) -> int:
     from chat_server.operations import probe
 
-    health = probe.health(_config(arguments).server)
+    # Monitors ask, too, and have no business with the secret.
+    health = probe.health(load_without_secret(arguments.config, os.environ).server)
     _tell(arguments, f"{health.status}: {health.detail}", status=health.status, detail=health.detail)
     return os.EX_OK if health.status == "healthy" else EXIT_NO
 

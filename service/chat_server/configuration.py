@@ -88,9 +88,13 @@ def load(path: Path, environ: Mapping[str, str]) -> Config:
     """
     given = _Given.read(path, environ)
     with given.naming_mistakes():
-        check(given.config)
         secret = signing_secret(given.config.auth)
     return replace(given.config, auth=replace(given.config.auth, jwt_secret=secret))
+
+
+def load_without_secret(path: Path, environ: Mapping[str, str]) -> Config:
+    """As `load`, for who signs nothing: the secret may be missing, weak, or in a file that only the server can read."""
+    return _Given.read(path, environ).config
 
 
 def create_secret(path: Path, environ: Mapping[str, str]) -> Path | None:
@@ -101,13 +105,12 @@ def create_secret(path: Path, environ: Mapping[str, str]) -> Path | None:
     """
     given = _Given.read(path, environ)
     with given.naming_mistakes():
-        check(given.config)
         return write_secret(given.config.auth)
 
 
 @dataclass(frozen=True, slots=True)
 class _Given:
-    """A configuration of the right types, and who said what, for messages."""
+    """A configuration in which all is right but perhaps the secret, and who said what, for messages."""
 
     path: Path
     settings: Mapping[tuple[str, str], Setting]
@@ -120,7 +123,10 @@ class _Given:
         sections: dict[str, dict[str, object]] = {section: {} for section in SECTIONS}
         for setting in settings.values():
             sections[setting.section][setting.key] = setting.typed()
-        return cls(path, settings, msgspec.convert(sections, Config))
+        given = cls(path, settings, msgspec.convert(sections, Config))
+        with given.naming_mistakes():
+            check(given.config)
+        return given
 
     @contextmanager
     def naming_mistakes(self) -> Iterator[None]:

@@ -136,6 +136,14 @@ def test_a_healthy_server_is_found_behind_a_host_that_means_this_machine(server:
         assert done.output.startswith("healthy: http://")
 
 
+def test_a_monitor_that_cannot_read_the_secret_may_ask(server: Server, admin: Admin, tmp_path: Path) -> None:
+    config = tmp_path / "monitor.toml"
+    config.write_text(f'[server]\nport = {server.port}\n[auth]\njwt_secret_file = "/absent/secret"\n')
+    monitor = Admin(config, admin.database)
+    assert monitor.run("healthcheck").code == 0
+    assert "jwt_secret_file" in monitor.run("check-config").refusal
+
+
 def test_a_server_on_every_ipv6_interface_is_asked_at_its_loopback() -> None:
     assert address(ServerSection(host="::", port=18080)) == "http://[::1]:18080"
 
