@@ -9,21 +9,27 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
 from tests.client import Person
-from tests.server import Server
 
 Frame = dict[str, Any]
 
 PATIENCE_SECONDS = 10
 
 
+class Reachable(Protocol):
+    """A server, wherever it runs."""
+
+    @property
+    def socket_url(self) -> str: ...
+
+
 @contextmanager
-def online(server: Server, person: Person) -> Iterator[Device]:
+def online(server: Reachable, person: Person) -> Iterator[Device]:
     """A device of the person's, connected for the length of the block, its `ready` received."""
     device = Device(server, person.token)
     try:
@@ -36,7 +42,7 @@ def online(server: Server, person: Person) -> Iterator[Device]:
 class Device:
     """One open socket. A thread of its own receives, and answers PINGs; all that came is in `frames`."""
 
-    def __init__(self, server: Server, token: str) -> None:
+    def __init__(self, server: Reachable, token: str) -> None:
         self.frames: list[Frame] = []
         self.closed: tuple[int, str] | None = None
         self._news = threading.Condition()

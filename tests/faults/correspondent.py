@@ -44,7 +44,7 @@ class Correspondent:
 
     def connect(self, port: int) -> None:
         """Connects; raises LineLostError or OSError where that fails."""
-        self.line = Line(port, self.person.token)
+        self.line = Line(port, self.person.token, host=self.person.client.host)
         self._last_push = 0
         self._arrived = False
 

@@ -69,7 +69,9 @@ def message(message_id: str, recipient_id: str, content: str) -> bytes:
 class Line:
     """One connection, upgraded. Writing blocks, reading does not; pass it to a selector to wait for many."""
 
-    def __init__(self, port: int, token: str, *, receive_buffer: int = 0, patience: float = 10) -> None:
+    def __init__(
+        self, port: int, token: str, *, host: str = "127.0.0.1", receive_buffer: int = 0, patience: float = 10
+    ) -> None:
         """`receive_buffer`: bytes the kernel keeps for who does not read; 0 leaves that to it."""
         self.close_code = 0
         """The server's, once its CLOSE has come."""
@@ -80,7 +82,7 @@ class Line:
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
-            self._socket.connect(("127.0.0.1", port))
+            self._socket.connect((host, port))
             self._upgrade(token)
         except (OSError, LineLostError):
             self._socket.close()
