@@ -9,14 +9,16 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 PATIENCE_SECONDS = 20
 
-# Both shells put all that they would offer into the line when Alt-* is pressed, and show the line on Ctrl-G.
-OFFER_AND_SHOW = b"\x1b*\x07"
+# Both shells forget the line on Ctrl-U, put all that they would offer into it on Alt-*, and show it on Ctrl-G.
+ANEW, OFFER_AND_SHOW = b"\x15", b"\x1b*\x07"
 
 BASH = """\
 source {manual}/chat-server.bash
@@ -44,59 +46,85 @@ PS1='ready> '
 FISH = "source $argv[1]; complete --do-complete $argv[2]"
 
 
-def bash_offers(typed: str, *, manual: Path, home: Path) -> set[str]:
-    """The words that an interactive bash offers at the end of what was typed."""
+class Shell(Protocol):
+    def offers(self, typed: str) -> set[str]:
+        """The words that it offers at the end of what was typed."""
+
+
+@contextmanager
+def bash(manual: Path, home: Path) -> Iterator[Shell]:
     (home / "bashrc").write_text(BASH.format(manual=manual))
-    return _offered(["bash", "--noprofile", "--rcfile", str(home / "bashrc"), "-i"], {}, typed, home)
+    with _at_terminal(["bash", "--noprofile", "--rcfile", str(home / "bashrc"), "-i"], {}, home) as shell:
+        yield shell
 
 
-def zsh_offers(typed: str, *, manual: Path, home: Path) -> set[str]:
-    """The words that an interactive zsh offers at the end of what was typed."""
+@contextmanager
+def zsh(manual: Path, home: Path) -> Iterator[Shell]:
     (home / ".zshrc").write_text(ZSH.format(manual=manual))
-    return _offered(["zsh", "-d", "-i"], {"ZDOTDIR": str(home)}, typed, home)
+    with _at_terminal(["zsh", "-d", "-i"], {"ZDOTDIR": str(home)}, home) as shell:
+        yield shell
 
 
-def fish_offers(typed: str, *, manual: Path, home: Path) -> set[str]:
-    """The words that fish offers at the end of what was typed."""
-    done = subprocess.run(
-        ["fish", "--no-config", "-c", FISH, manual / "chat-server.fish", typed],
-        cwd=home,
-        env={**os.environ, "HOME": str(home)},
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_SECONDS,
-        check=True,
-    )
-    assert done.stderr == ""
-    # It repeats what stands before an equals sign.
-    repeated = typed[typed.rfind(" ") + 1 : typed.rfind("=") + 1]
-    return {line.split("\t")[0].removeprefix(repeated) for line in done.stdout.splitlines()}
+@contextmanager
+def fish(manual: Path, home: Path) -> Iterator[Shell]:
+    yield _Fish(manual / "chat-server.fish", home)
 
 
-def _offered(shell: list[str], environ: Mapping[str, str], typed: str, home: Path) -> set[str]:
+@contextmanager
+def _at_terminal(command: list[str], environ: Mapping[str, str], home: Path) -> Iterator[Shell]:
     process, terminal = pty.fork()
     if process == 0:
         os.chdir(home)
-        os.execvpe(shell[0], shell, {**os.environ, "TERM": "dumb", "HOME": str(home), "HISTFILE": "", **environ})
+        os.execvpe(command[0], command, {**os.environ, "TERM": "dumb", "HOME": str(home), "HISTFILE": "", **environ})
     try:
-        _read_until(terminal, r"ready> ")
-        os.write(terminal, typed.encode() + OFFER_AND_SHOW)
-        line = _read_until(terminal, r"<([^<>]*)>")
+        shell = _Interactive(terminal)
+        shell.read_until(r"ready> ")
+        yield shell
     finally:
-        with suppress(ProcessLookupError):
-            os.kill(process, signal.SIGKILL)
+        os.kill(process, signal.SIGKILL)
         os.waitpid(process, 0)
         os.close(terminal)
-    word_begins = max(typed.rfind(" "), typed.rfind("=")) + 1
-    return {word.rstrip("=") for word in line[word_begins:].split()}
 
 
-def _read_until(terminal: int, pattern: str) -> str:
-    """The pattern's group in what the terminal shows, without what moves the cursor."""
-    shown = ""
-    deadline = time.monotonic() + PATIENCE_SECONDS
-    while not (match := re.search(pattern, shown)):
-        readable, _, _ = select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))
-        assert readable, f"the shell shows {shown!r}"
-        shown += os.read(terminal, 4096).decode()
-    return match[match.re.groups]
+@dataclass(frozen=True)
+class _Interactive:
+    terminal: int
+
+    def offers(self, typed: str) -> set[str]:
+        os.write(self.terminal, ANEW + typed.encode() + OFFER_AND_SHOW)
+        line = self.read_until(r"<([^<>]*)>")
+        word_begins = max(typed.rfind(" "), typed.rfind("=")) + 1
+        return {word.rstrip("=") for word in line[word_begins:].split()}
+
+    def read_until(self, pattern: str) -> str:
+        """The pattern's last group, in what the terminal shows from now on."""
+        shown = ""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not (match := re.search(pattern, shown)):
+            readable, _, _ = select.select([self.terminal], [], [], max(0.0, deadline - time.monotonic()))
+            assert readable, f"the shell shows {shown!r}"
+            shown += os.read(self.terminal, 4096).decode()
+        return match[match.re.groups]
+
+
+@dataclass(frozen=True)
+class _Fish:
+    """It says what it would offer without a terminal, too."""
+
+    completion: Path
+    home: Path
+
+    def offers(self, typed: str) -> set[str]:
+        done = subprocess.run(
+            ["fish", "--no-config", "-c", FISH, self.completion, typed],
+            cwd=self.home,
+            env={**os.environ, "HOME": str(self.home)},
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE_SECONDS,
+            check=True,
+        )
+        assert done.stderr == ""
+        # It repeats what stands before an equals sign.
+        repeated = typed[typed.rfind(" ") + 1 : typed.rfind("=") + 1]
+        return {line.split("\t")[0].removeprefix(repeated) for line in done.stdout.splitlines()}

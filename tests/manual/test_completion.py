@@ -4,28 +4,32 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from chat_server.arguments import parser
 from tests.commands.test_documentation import PARSERS
-from tests.manual.shells import bash_offers, fish_offers, zsh_offers
+from tests.manual.shells import bash, fish, zsh
 
 Complete = Callable[[str], set[str]]
 
 LEVELS = {"error", "warn", "info", "debug", "trace"}
 
 
-@pytest.fixture(params=[bash_offers, zsh_offers, fish_offers], ids=lambda offers: offers.__name__.partition("_")[0])
-def complete(request: pytest.FixtureRequest, manual: Path, tmp_path: Path) -> Complete:
+@pytest.fixture(scope="module", params=[bash, zsh, fish], ids=lambda shell: shell.__name__)
+def complete(
+    request: pytest.FixtureRequest, manual: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Complete]:
     """What a shell offers behind "chat-server " and this, in a directory with one file, here.toml."""
-    shell = request.param.__name__.partition("_")[0]
-    if not shutil.which(shell):
-        pytest.skip(f"{shell} is missing; install it: apt install {shell}")
-    (tmp_path / "here.toml").touch()
-    return lambda typed: request.param(f"chat-server {typed}", manual=manual, home=tmp_path)
+    name = request.param.__name__
+    if not shutil.which(name):
+        pytest.skip(f"{name} is missing; install it: apt install {name}")
+    home = tmp_path_factory.mktemp(name)
+    (home / "here.toml").touch()
+    with request.param(manual, home) as shell:
+        yield lambda typed: shell.offers(f"chat-server {typed}")
 
 
 def flags(command: str) -> set[str]:
@@ -81,7 +85,7 @@ def test_no_files_elsewhere(complete: Complete) -> None:
 
 
 def test_the_command_is_found_behind_options_and_their_values(complete: Complete) -> None:
-    assert complete("--config users --log-level=info invites ") == below("invites")
+    assert complete("--config here.toml --log-level=info invites ") == below("invites")
 
 
 def test_nothing_is_offered_for_a_value_that_anything_may_be(complete: Complete) -> None:
