@@ -19,7 +19,10 @@ _MESSAGE = (
 )
 
 # Adds a message and ends as a crash does: the log stays.
-_CRASH = "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], sys.argv[3:]); c.commit(); "
+_CRASH = (
+    "import os, sqlite3, sys; c = sqlite3.connect(sys.argv[1]); c.execute(sys.argv[2], [sys.stdin.read()]);"
+    "c.commit(); os._exit(0)"
+)
 
 
 def begin(database: Path) -> None:
@@ -36,8 +39,9 @@ def add(database: Path, *contents: str) -> None:
 
 def add_and_crash(database: Path, content: str) -> None:
     """The message is in the log alone, which lies beside the database afterwards."""
-    subprocess.run([sys.executable, "-c", f"{_CRASH}os._exit(0)", str(database), _MESSAGE, content], check=True)
-    assert content.encode() in Path(f"{database}-wal").read_bytes()
+    command = [sys.executable, "-c", _CRASH, str(database), _MESSAGE]
+    subprocess.run(command, input=content, text=True, check=True)
+    assert content[:1000].encode() in Path(f"{database}-wal").read_bytes()
 
 
 def messages(database: Path) -> list[str]:

@@ -48,7 +48,7 @@ def test_it_says_in_one_line_what_it_made(admin: Admin, backups: Path) -> None:
 
 
 def test_on_a_terminal_it_shows_how_far_it_is(admin: Admin) -> None:
-    add(admin.database, *("x" * 100_000 for _ in range(100)))
+    add(admin.database, *(f"{number}" * 50_000 for number in range(100)))
     assert "%" in admin.at_terminal("backup", answers={}).output
 
 
@@ -86,7 +86,7 @@ def test_the_next_backup_leaves_the_one_before_as_it_was(admin: Admin, backups: 
 
 
 def test_a_damaged_database_is_not_backed_up_and_the_last_good_backup_stays(admin: Admin, backups: Path) -> None:
-    add(admin.database, *("x" * 1000 for _ in range(100)))
+    add(admin.database, *(f"{number}" * 500 for number in range(100)))
     admin.run("backup")
     kept = (backups / "latest.db").read_bytes()
     files = names(backups)
@@ -139,7 +139,7 @@ def test_an_empty_file_is_no_database_to_back_up(admin: Admin, backups: Path) ->
     admin.database.write_bytes(b"")
     done = admin.run("backup")
     assert (done.code, "empty: start the server once" in done.refusal) == (os.EX_NOINPUT, True)
-    assert names(backups) == {".lock"}
+    assert not list(backups.iterdir())
 
 
 def test_one_runs_at_a_time(admin: Admin, backups: Path) -> None:

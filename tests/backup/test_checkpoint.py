@@ -147,31 +147,46 @@ def test_a_backup_copied_beside_a_stale_log_is_not_ruined_by_it(admin: Admin, ba
 
 
 def test_on_a_full_disk_all_stays_in_its_place(tmp_path: Path, admin: Admin) -> None:
+    add_and_crash(admin.database, "acknowledged" + "x" * 200_000)
     with small_disk(tmp_path / "disk", mib=4) as disk:
-        database = disk.outside / "chat.db"
-        shutil.copy(admin.database, database)
-        add_and_crash(database, "acknowledged" + "x" * 1_000_000)
-        before = {path.name: path.read_bytes() for path in database.parent.glob("chat.db*")}
-        disk.fill()
+        for name in ("chat.db", "chat.db-wal"):
+            shutil.copy(admin.database.with_name(name), disk.outside)
+        (disk.outside / "chat.db.lock").write_text("1\n")
         config = write_config(tmp_path, port=1, database={"path": str(disk.path / "chat.db")})
 
         def run() -> subprocess.CompletedProcess[str]:
             command = [*disk.enter, CHAT_SERVER, "--config", str(config), "checkpoint"]
             return subprocess.run(command, capture_output=True, text=True, check=False, timeout=30)
 
+        disk.fill()
         done = run()
-        assert done.returncode == os.EX_TEMPFAIL, done.stderr
-        assert "full" in done.stderr
-        after = {path.name: path.read_bytes() for path in database.parent.glob("chat.db*")}
-        assert {name: after[name] for name in ("chat.db", "chat.db-wal")} == {
-            name: before[name] for name in ("chat.db", "chat.db-wal")
-        }
+        assert (done.returncode, "full" in done.stderr) == (os.EX_TEMPFAIL, True), done.stderr
+        assert (disk.outside / "chat.db-wal").read_bytes() == Path(f"{admin.database}-wal").read_bytes()
+        assert not list(disk.outside.glob("chat.db.unfolded-*"))
         disk.free()
         assert run().returncode == 0
-        assert messages(database)[0].startswith("acknowledged")
+        whole = tmp_path / "whole.db"
+        shutil.copy(disk.outside / "chat.db", whole)
+    (kept,) = messages(whole)
+    assert kept.startswith("acknowledged")
 
 
 def test_a_wrong_configuration_is_one_line(admin: Admin) -> None:
     done = admin.run("checkpoint", environ={"CHAT_SERVER_SERVER__PORT": "0"})
     assert (done.code, done.output) == (os.EX_CONFIG, "")
     assert "CHAT_SERVER_SERVER__PORT" in done.refusal
+
+
+@pytest.mark.parametrize("words", [["serve"], ["users", "list"], ["backup"]])
+def test_nobody_else_opens_a_database_beside_anothers_log(admin: Admin, backups: Path, words: list[str]) -> None:
+    """Without systemd nobody runs checkpoint after a crash, and SQLite would replay the log into the backup."""
+    admin.run("backup")
+    add_and_crash(admin.database, "acknowledged")
+    shutil.copy(backups / "latest.db", admin.database)
+    before = {path.name: path.read_bytes() for path in admin.database.parent.glob("chat.db-*")}
+    done = admin.run(*words)
+    assert done.code == os.EX_NOINPUT
+    assert "run chat-server checkpoint, which moves the log aside" in done.errors
+    assert {path.name: path.read_bytes() for path in admin.database.parent.glob("chat.db-*")} == before
+    assert admin.run("checkpoint").code == os.EX_NOINPUT
+    assert admin.run("users", "list").code == 0

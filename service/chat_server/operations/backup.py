@@ -15,7 +15,7 @@ from chat_server.operations.failures import in_words
 from chat_server.operations.opening import check_present
 from chat_server.operations.owner import act_as_owner, owner_of
 from chat_server.operations.verification import Contents, count_rows, examine
-from chat_server.storage.database import schema_of
+from chat_server.storage.database import schema_version
 from chat_server.storage.durable import sync
 from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 
@@ -50,6 +50,8 @@ def backup(config: Config, *, now: int, progress: Progress) -> Backup:
         check_present(database)
         _make(directory.path, owner_of(database))
         act_as_owner(database)
+        if schema_version(database) == 0:
+            raise DatabaseUnusableError(f"{database}: empty: start the server once")
     with in_words(directory.path), directory.held():
         copy = directory.unfinished("backup.db")
         try:
@@ -85,8 +87,7 @@ def _snapshot(database: Path, patience_seconds: int) -> Iterator[sqlite3.Connect
     with closing(sqlite3.connect(uri, uri=True, timeout=patience_seconds, isolation_level=None)) as connection:
         connection.execute("PRAGMA query_only = 1")
         connection.execute("BEGIN")
-        if schema_of(connection, database) == 0:
-            raise DatabaseUnusableError(f"{database}: empty: start the server once")
+        connection.execute("PRAGMA user_version").fetchone()  # the first read, with which the state is fixed
         yield connection
 
 

@@ -18,7 +18,7 @@ def stamp(now: int) -> str:
 
 def stamped_at(text: str) -> int:
     """The ms since the epoch of what `stamp` made. Raises ValueError."""
-    return int(datetime.strptime(text, STAMP).replace(tzinfo=UTC).timestamp()) * 1000
+    return int(datetime.fromisoformat(text).replace(tzinfo=UTC).timestamp()) * 1000
 
 
 def aside(database: Path, word: str, now: int) -> Path:

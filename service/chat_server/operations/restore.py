@@ -36,7 +36,7 @@ class Restored:
     contents: Contents
 
 
-def restore(config: Config, file: Path, *, confirm: Callable[[Contents], object], now: int) -> Restored:
+def restore(config: Config, file: Path, *, confirm: Callable[[Contents], None], now: int) -> Restored:
     """Puts a copy of the file in the database's place, once it is verified and `confirm` has returned.
 
     A kill at any time leaves the one database or the other in its place, whole. Raises RefusedError while a server
@@ -82,7 +82,7 @@ def _alone(config: Config) -> Iterator[None]:
         except DatabaseInUseError as error:
             raise RefusedError(str(error)) from None
         held.callback(lock.release)
-        if backups.path.is_dir():
+        if os.access(backups.path, os.W_OK | os.X_OK):  # else nobody who may open the database makes backups there
             held.enter_context(backups.held())
         yield
 

@@ -13,6 +13,7 @@ from peewee import DatabaseError, SqliteDatabase
 from chat_server.storage.errors import DatabaseUnusableError, first_failure
 from chat_server.storage.migrations import VERSIONS
 from chat_server.storage.models import database_proxy
+from chat_server.storage.wal import LogNotFoldableError, check_log
 
 APPLICATION_ID = 0x63686174  # "chat", so that `file chat.db` and a restore can tell it from a stranger's
 
@@ -75,9 +76,13 @@ def _prepare(path: Path, versions: Sequence[tuple[str, ...]]) -> int:
 def schema_version(path: Path, *, newest: int = len(VERSIONS)) -> int:
     """The schema of the database at `path`, 0 for an empty file, found out without changing a stranger's.
 
-    Raises DatabaseUnusableError for one that is not ours, or newer than `newest`; sqlite3.DatabaseError for
-    one that can't be read.
+    Raises DatabaseUnusableError for one that is not ours, newer than `newest`, or with another's log beside it;
+    sqlite3.DatabaseError for one that can't be read.
     """
+    try:
+        check_log(path)
+    except LogNotFoldableError as error:
+        raise DatabaseUnusableError(f"{error}: run chat-server checkpoint, which moves the log aside") from error
     with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True)) as connection:
         return schema_of(connection, path, newest=newest)
 

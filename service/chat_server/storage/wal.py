@@ -32,6 +32,27 @@ def beside(database: Path) -> list[Path]:
     return [file for suffix in SIDE_FILES if (file := Path(f"{database}{suffix}")).exists()]
 
 
+def check_log(database: Path) -> None:
+    """Raises LogNotFoldableError where a log lies beside the database that can't be its own.
+
+    SQLite does not look, and what it makes of an empty file, of a text or of a restored backup is a ruin.
+    """
+    try:
+        if not Path(f"{database}-wal").stat().st_size:
+            return
+    except FileNotFoundError:
+        return
+    try:
+        with database.open("rb") as file:
+            header = file.read(100)
+    except FileNotFoundError:
+        raise LogNotFoldableError(f"{database}: there is no database, though the log of one lies there") from None
+    if not header.startswith(MAGIC):
+        raise LogNotFoldableError(f"{database}: no SQLite database, though the log of one lies beside it")
+    if header[WRITE_VERSION] == 1:
+        raise LogNotFoldableError(f"{database}: put there while the log of another database lay beside it")
+
+
 def fold(database: Path, *, patience_seconds: float) -> None:
     """Folds into the database what lies beside it, after which no log does. A kill at any time loses nothing.
 
@@ -40,7 +61,7 @@ def fold(database: Path, *, patience_seconds: float) -> None:
     """
     if not beside(database):
         return
-    _check_whose_log_it_is(database)
+    check_log(database)
     uri = f"{database.absolute().as_uri()}?mode=rw"
     damage = None
     try:
@@ -67,18 +88,3 @@ def set_aside(database: Path, new: Path) -> list[Path]:
     if moved:
         sync(database.parent)
     return moved
-
-
-def _check_whose_log_it_is(database: Path) -> None:
-    """SQLite does not look, but what it makes of an empty file, of a text, or of a restored backup is a ruin."""
-    log = Path(f"{database}-wal")
-    if not database.exists():
-        raise LogNotFoldableError(f"{database}: there is no database")
-    if not log.exists() or not log.stat().st_size:
-        return
-    with database.open("rb") as file:
-        header = file.read(100)
-    if not header.startswith(MAGIC):
-        raise LogNotFoldableError(f"{database}: no SQLite database")
-    if header[WRITE_VERSION] == 1:
-        raise LogNotFoldableError(f"{database}: put there while the log of another database lay beside it")

@@ -6,8 +6,8 @@ import random
 import select
 import sqlite3
 import subprocess
+import threading
 import time
-from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -19,8 +19,8 @@ from tests.faults.conftest import Report
 from tests.faults.correspondent import Correspondent
 from tests.server import UNMEASURED, Server, running_server
 
-BULK_MIB = 64
-KILLS = 12
+BULK_MIB = 10
+KILLS = 8
 
 
 def stored(database: Path) -> list[tuple[str, int]]:
@@ -51,12 +51,21 @@ class Pair:
         for one in self.people:
             one.connect(server.port)
 
-    def write_while(self, goes_on: Callable[[], bool]) -> None:
-        while goes_on():
-            lines = {one.line: one for one in self.people if one.line}
-            assert len(lines) == len(self.people), "the server cut a connection"
-            for line in select.select(lines, [], [], 0.02)[0]:
-                lines[line].attend(writing=True)
+    def write_for(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._turn()
+
+    def write_beside(self, process: subprocess.Popen[bytes]) -> None:
+        """Until the process ends."""
+        while process.poll() is None:
+            self._turn()
+
+    def _turn(self) -> None:
+        lines = {one.line: one for one in self.people if one.line}
+        assert len(lines) == len(self.people), "the server cut a connection"
+        for line in select.select(lines, [], [], 0.02)[0]:
+            lines[line].attend(writing=True)
 
     @property
     def acknowledged(self) -> set[tuple[str, int]]:
@@ -75,12 +84,11 @@ def test_backups_of_a_busy_server_hold_one_moment_each_and_kills_spoil_none(tmp_
         def begin() -> subprocess.Popen[bytes]:
             return subprocess.Popen(command, stdout=subprocess.DEVNULL)
 
-        soon = time.monotonic() + 0.5
-        pair.write_while(lambda: time.monotonic() < soon)
+        pair.write_for(0.5)
         before = pair.acknowledged
         began = time.monotonic()
         backup = begin()
-        pair.write_while(lambda: backup.poll() is None)
+        pair.write_beside(backup)
         seconds = time.monotonic() - began
         assert backup.returncode == 0
         meanwhile = len(pair.acknowledged - before)
@@ -92,10 +100,11 @@ def test_backups_of_a_busy_server_hold_one_moment_each_and_kills_spoil_none(tmp_
         finished = 0
         for _ in range(KILLS):
             killed = begin()
-            end = time.monotonic() + chance.uniform(0, 1.2 * seconds)
-            pair.write_while(lambda process=killed, end=end: process.poll() is None and time.monotonic() < end)
-            killed.kill()
-            finished += killed.wait() == 0
+            killer = threading.Timer(chance.uniform(0, 1.2 * seconds), killed.kill)
+            killer.start()
+            pair.write_beside(killed)
+            killer.join()
+            finished += killed.returncode == 0
             now_held = stored(latest)
             assert set(held) <= set(now_held)
             held = now_held
