@@ -23,6 +23,7 @@ PORT = 3143
 URL = f"http://{ADDRESS}:{PORT}"
 
 CACHE = BUILD / "apt-cache"
+SETTINGS = RUN / "apt-cache"
 TURN = RUN / "apt-cache.turn"
 USERS = RUN / "apt-cache.users"
 SECONDS = 10
@@ -55,20 +56,21 @@ def _answers() -> bool:
 def _start() -> None:
     run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo")
     log = CACHE / "log"
-    settings = CACHE / "settings"
-    for directory in (log, settings):
+    for directory in (log, SETTINGS):
         directory.mkdir(parents=True, exist_ok=True)
     # No `Remap-` lines: they would ask mirrors of the cache's choice. The archive may stand behind any port.
     options = {
         "BindAddress": ADDRESS,
         "Port": PORT,
-        "SocketPath": "",
+        "SocketPath": RUN / "apt-cache.socket",
         "CacheDir": CACHE / "packages",
         "LogDir": log,
         "AllowUserPorts": 0,
         "Proxy": _way_out(),
     }
-    run("apt-cacher-ng", "-c", settings, *(f"{name}={value}" for name, value in options.items() if value != ""))
+    lines = [f"{name}: {value}\n" for name, value in options.items() if value != ""]
+    (SETTINGS / "acng.conf").write_text("".join(lines))
+    run("apt-cacher-ng", "-c", SETTINGS)
     deadline = time.monotonic() + SECONDS
     while not _answers():
         if time.monotonic() > deadline:
@@ -92,10 +94,10 @@ def _end_unless_used() -> None:
 
 def _end() -> None:
     deadline = time.monotonic() + SECONDS
-    for pid in processes(f"BindAddress={ADDRESS}"):
+    for pid in processes(str(SETTINGS)):
         os.kill(pid, signal.SIGTERM)
-    while pids := processes(f"BindAddress={ADDRESS}"):
+    while pids := processes(str(SETTINGS)):
         if time.monotonic() > deadline:
             raise RigError(f"apt-cacher-ng does not end: process {pids[0]}")
         time.sleep(0.02)
-    run("ip", "address", "delete", f"{ADDRESS}/32", "dev", "lo")
+    run("ip", "address", "flush", "to", f"{ADDRESS}/32", "dev", "lo")
