@@ -15,7 +15,7 @@ COPY requirements.lock build/wheels/bookworm* wheels/
 RUN if ls wheels/*.whl >/dev/null 2>&1; then set -- --no-index --find-links wheels; fi \
     && python3 -m pip install "$@" --quiet --root-user-action ignore --require-hashes --only-binary :all: --no-compile \
         --target /opt/chat-server/lib --requirement wheels/requirements.lock \
-    && rm -r /opt/chat-server/lib/bin /opt/chat-server/lib/gevent/tests
+    && find /opt/chat-server/lib -type d \( -name bin -o -name tests \) -prune -exec rm -r {} +
 COPY packaging/launcher launcher
 RUN gcc -O2 -Wall -fPIE -pie -fstack-protector-strong -D_FORTIFY_SOURCE=2 -Wl,-z,relro,-z,now \
         $(python3-config --includes) launcher/chat-server.c $(python3-config --embed --ldflags) \
