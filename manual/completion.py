@@ -159,7 +159,7 @@ def _zsh_value(argument: Argument) -> str:
 
 
 def _zsh_escaped(text: str) -> str:
-    return text.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]").replace(":", r"\:")
+    return text.replace("\\", r"\\").replace("[", r"\[").replace("]", r"\]")
 
 
 def _fish_lines(command: Command) -> Iterator[str]:
@@ -182,7 +182,7 @@ def _fish_condition(command: Command) -> str:
 
 def _fish_value(option: Argument) -> list[str]:
     if option.is_file:
-        return ["-r", "-F"]
+        return ["-r"]
     if not option.value:
         return []
     return ["-x", *(["-a", _fish_quoted(" ".join(option.choices))] if option.choices else [])]

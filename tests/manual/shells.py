@@ -17,14 +17,14 @@ from typing import Protocol
 
 PATIENCE_SECONDS = 20
 
-# Both shells forget the line on Ctrl-U, put all that they would offer into it on Alt-*, and show it on Ctrl-G.
-ANEW, OFFER_AND_SHOW = b"\x15", b"\x1b*\x07"
+# On Alt-* both shells put all that they would offer into the line. Enter runs it, and what runs shows it.
+OFFER_AND_SHOW = b"\x1b*\r"
 
 BASH = """\
 source {manual}/chat-server.bash
+chat-server() {{ echo "<chat-server $*>"; }}
 bind 'set enable-bracketed-paste off'
 bind '"\\e*": insert-completions'
-bind -x '"\\C-g": printf "<%s>" "$READLINE_LINE"'
 PS1='ready> '
 """
 
@@ -32,13 +32,11 @@ ZSH = """\
 fpath=({manual} $fpath)
 autoload -U compinit
 compinit -D -u
+chat-server() {{ print "<chat-server $*>" }}
 zle -C offer-all complete-word _generic
 zstyle ':completion:offer-all:*' completer _all_matches _complete
 zstyle ':completion:offer-all:*' insert yes
 bindkey '\\e*' offer-all
-show-line() {{ print -rn "<$BUFFER>" }}
-zle -N show-line
-bindkey '^G' show-line
 unsetopt zle_bracketed_paste prompt_cr prompt_sp
 PS1='ready> '
 """
@@ -91,10 +89,9 @@ class _Interactive:
     terminal: int
 
     def offers(self, typed: str) -> set[str]:
-        os.write(self.terminal, ANEW + typed.encode() + OFFER_AND_SHOW)
-        line = self.read_until(r"<([^<>]*)>")
-        word_begins = max(typed.rfind(" "), typed.rfind("=")) + 1
-        return {word.rstrip("=") for word in line[word_begins:].split()}
+        os.write(self.terminal, typed.encode() + OFFER_AND_SHOW)
+        line = self.read_until(r"(?s)<([^<>]*)>.*ready> ")
+        return _ends(line[typed.rfind(" ") + 1 :].split(), typed)
 
     def read_until(self, pattern: str) -> str:
         """The pattern's last group, in what the terminal shows from now on."""
@@ -125,6 +122,10 @@ class _Fish:
             check=True,
         )
         assert done.stderr == ""
-        # It repeats what stands before an equals sign.
-        repeated = typed[typed.rfind(" ") + 1 : typed.rfind("=") + 1]
-        return {line.split("\t")[0].removeprefix(repeated) for line in done.stdout.splitlines()}
+        return _ends([line.split("\t")[0] for line in done.stdout.splitlines()], typed)
+
+
+def _ends(words: list[str], typed: str) -> set[str]:
+    """The words, without an option before an equals sign, which some shells repeat, or one behind."""
+    repeated = typed[typed.rfind(" ") + 1 : typed.rfind("=") + 1]
+    return {word.removeprefix(repeated).rstrip("=") for word in words}

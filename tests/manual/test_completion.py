@@ -67,15 +67,16 @@ def test_the_options_of_a_command(complete: Complete, command: str) -> None:
     assert complete(f"{command} --") == flags(command)
 
 
-def test_the_values_of_an_option(complete: Complete) -> None:
-    assert complete("--log-level ") == LEVELS
+@pytest.mark.parametrize("written", ["--log-level ", "--log-level="])
+def test_the_values_of_an_option(complete: Complete, written: str) -> None:
+    assert complete(written) == LEVELS
 
 
 def test_a_value_behind_an_equals_sign(complete: Complete) -> None:
     assert complete("--log-level=de") == {"debug"}
 
 
-@pytest.mark.parametrize("written", ["--config ", "--config="])
+@pytest.mark.parametrize("written", ["--config ", "--config=", "restore ", "restore --yes "])
 def test_files_where_a_file_is_wanted(complete: Complete, written: str) -> None:
     assert complete(f"{written}he") == {"here.toml"}
 
@@ -96,12 +97,14 @@ def test_nothing_is_offered_for_a_value_that_anything_may_be(complete: Complete)
 def test_bash_gets_no_variable_and_one_function(manual: Path) -> None:
     """What it left in an admin's shell could meet what the admin has there."""
     script = """
-        before='' after='' COMPREPLY=() COMP_WORDS=(chat-server --log-level = de) COMP_CWORD=3
+        before='' after='' offered='' COMPREPLY=() COMP_WORDS=(chat-server --log-level = de) COMP_CWORD=3
         before=$(compgen -v; compgen -A function)
         source "$1"
         _chat_server
+        offered=${COMPREPLY[*]} COMP_WORDS=(chat-server users --) COMP_CWORD=2
+        _chat_server
         after=$(compgen -v; compgen -A function)
-        echo "offered: ${COMPREPLY[*]}"
+        echo "offered: $offered, ${COMPREPLY[*]}"
         comm -13 <(sort <<< "$before") <(sort <<< "$after")
     """
     done = subprocess.run(
@@ -110,4 +113,4 @@ def test_bash_gets_no_variable_and_one_function(manual: Path) -> None:
         text=True,
         check=True,
     )
-    assert (done.stdout, done.stderr) == ("offered: debug\n_chat_server\n", "")
+    assert (done.stdout, done.stderr) == ("offered: debug, --help\n_chat_server\n", "")

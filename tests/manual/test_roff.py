@@ -76,3 +76,7 @@ def test_an_example_of_markdown_may_have_an_empty_line() -> None:
 def test_a_table_is_a_list_of_its_first_column() -> None:
     table = "| signal | what |\n|---|---|\n| `SIGHUP`, `SIGUSR1` | Reloads. |"
     assert shown(markdown.render(table)) == ["       SIGHUP, SIGUSR1", "              Reloads."]
+
+
+def test_what_a_command_prints_is_no_command() -> None:
+    assert markdown.commands("```sh\nchat-server stats\n```\n\n```\nusers  3\n```\n") == "chat-server stats\n"
