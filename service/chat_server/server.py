@@ -29,6 +29,7 @@ from chat_server.configuration import ConfigurationError
 from chat_server.housekeeping import Housekeeping
 from chat_server.http.app import Parts as HttpParts
 from chat_server.http.app import build
+from chat_server.http.cors import Cors
 from chat_server.http.handler import HttpServer
 from chat_server.http.limit import RequestLimit
 from chat_server.listener import CannotListenError, listen
@@ -183,6 +184,7 @@ class Server:
             self.gateway,
             limit=self.request_limit,
             limits=config.limits,
+            cors=Cors(config.server.cors_origins),
             clock=clock,
         )
         self.add_gauges(config)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from tests.client import Answer
+from tests.rest.raw import exchange, request
 from tests.server import Server, running_server
 
 ORIGIN = "https://chat.example.com"
@@ -15,6 +17,14 @@ ORIGIN = "https://chat.example.com"
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     with running_server(tmp_path_factory.mktemp("cors"), server={"cors_origins": [ORIGIN]}) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def impatient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    directory = tmp_path_factory.mktemp("impatient")
+    limits = {"request_timeout_seconds": 1}
+    with running_server(directory, server={"cors_origins": [ORIGIN]}, limits=limits) as running:
         yield running
 
 
@@ -54,6 +64,18 @@ def test_answers_and_errors_can_be_read_by_the_page(server: Server) -> None:
         answer = server.client().request("GET", path, headers={"Origin": ORIGIN})
         assert answer.headers["access-control-allow-origin"] == ORIGIN
         assert "Retry-After" in answer.headers["access-control-expose-headers"]
+
+
+@pytest.mark.parametrize(("origin", "told"), [(ORIGIN, [ORIGIN]), ("https://evil.example", [])])
+@pytest.mark.parametrize(("size", "status"), [("65537", 413), ("2", 408)])
+def test_so_can_the_refusal_of_a_body_that_is_too_large_or_never_comes(
+    impatient: Server, origin: str, told: list[str], size: str, status: int
+) -> None:
+    fields = ("Content-Type: application/json", f"Content-Length: {size}", f"Origin: {origin}")
+    answer = exchange(impatient, request("/auth/login", *fields, method="POST"))
+    assert answer.error[0] == status
+    assert re.findall(r"^Access-Control-Allow-Origin: (\S+)\r$", answer.received.decode(), re.MULTILINE) == told
+    assert b"\r\nVary: Origin\r\n" in answer.received
 
 
 def test_without_configured_origins_there_is_no_cors(shared_server: Server) -> None:

@@ -25,6 +25,7 @@ from websockets.frames import Opcode
 
 from chat_server.chat.sessions import Caller
 from chat_server.config import Config, RateLimitSection
+from chat_server.http.cors import Cors
 from chat_server.http.handler import HttpServer
 from chat_server.http.limit import RequestLimit
 from chat_server.http.request import Request
@@ -125,6 +126,7 @@ def main(settings: Settings) -> None:
         EchoGateway(settings),
         limit=RequestLimit(config, Metrics(version=""), clock=_now),
         limits=config.limits,
+        cors=Cors([]),
         clock=_now,
     )
     gevent.signal_handler(signal.SIGTERM, server.stop, 1)

@@ -31,10 +31,14 @@ class Cors:
             resp.complete = True
 
     def process_response(self, req: Request, resp: falcon.Response, resource: object, succeeded: bool) -> None:
+        for name, value in self.headers(req.get_header("Origin")).items():
+            resp.append_header(name, value)
+
+    def headers(self, origin: str | None) -> dict[str, str]:
+        """What an answer says to the browser, `origin` being that of the page which asked."""
         if not self._origins:
-            return
-        resp.append_header("Vary", "Origin")
-        origin = req.get_header("Origin")
-        if origin in self._origins:
-            resp.set_header("Access-Control-Allow-Origin", origin)
-            resp.set_header("Access-Control-Expose-Headers", EXPOSED)
+            return {}
+        told = {"Vary": "Origin"}
+        if origin is not None and origin in self._origins:
+            told |= {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": EXPOSED}
+        return told

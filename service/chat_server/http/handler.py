@@ -10,7 +10,7 @@ import base64
 import errno
 import hashlib
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from http import HTTPStatus
 from io import BytesIO
@@ -27,6 +27,7 @@ from gevent.pywsgi import Input, WSGIServer
 from geventwebsocket.handler import WebSocketHandler  # type: ignore[import-untyped]
 
 from chat_server.config import LimitsSection
+from chat_server.http.cors import Cors
 from chat_server.http.errors import (
     JSON,
     ErrorAnswer,
@@ -99,16 +100,18 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
     def _receive(self) -> bool:
         """Reads a request, whole. False when there was none to be read; then it is answered, if it can be."""
         limits = self.server.limits
+        origin = None
         try:
             with Timeout(limits.request_timeout_seconds, RequestTooSlowError()):
                 head = read_head(self.rfile)
+                origin = head.headers.get("Origin")
                 body = read_body(
                     self.rfile, head.length, limit=limits.max_body_bytes, proceed=lambda: self._proceed(head)
                 )
         except OSError:
             return False
         except Exception as fault:  # noqa: BLE001  the table of errors knows them all
-            self._refuse(answer(fault, now=self.server.clock()))
+            self._refuse(answer(fault, now=self.server.clock()), origin=origin)
             return False
         self._take(head, body)
         return True
@@ -130,15 +133,16 @@ class Handler(WebSocketHandler):  # type: ignore[misc]  # the library has no typ
         self.environ["wsgi.input"] = BytesIO(body)
         self.wsgi_input = _NOTHING_LEFT
 
-    def _refuse(self, answered: ErrorAnswer) -> None:
+    def _refuse(self, answered: ErrorAnswer, *, origin: str | None = None) -> None:
         """Answers what never got to be a request of the application's, and reads on for a moment.
 
-        A connection that is closed with bytes unread is reset, and the answer may be lost with it.
+        `origin` is that of the page which asked, where it is known. A connection that is closed with bytes unread is
+        reset, and the answer may be lost with it.
         """
         log.debug("request refused", {"status": answered.status, "peer": str(self.client_address[0])})
 
         def answer_and_linger() -> None:
-            self.socket.sendall(_on_the_wire(answered))
+            self.socket.sendall(_on_the_wire(answered, self.server.cors.headers(origin)))
             self.socket.shutdown(gevent_socket.SHUT_WR)
             left = LINGER_BYTES
             while left > 0 and (unread := self.socket.recv(65536)):
@@ -240,6 +244,7 @@ class HttpServer(WSGIServer):
         *,
         limit: RequestLimit,
         limits: LimitsSection,
+        cors: Cors,
         clock: Callable[[], int],
     ) -> None:
         # Without a name of its own pywsgi asks the resolver for one, which may take long or fail.
@@ -254,6 +259,7 @@ class HttpServer(WSGIServer):
         self.gateway = gateway
         self.limit = limit
         self.limits = limits
+        self.cors = cors
         self.clock = clock
         self.connections = 0
         """How many are open, without those that became WebSockets."""
@@ -268,7 +274,7 @@ class HttpServer(WSGIServer):
             longest_idle = next(iter(self.idle), None)
             if longest_idle is None:
                 with suppress(OSError):
-                    connected.sendall(_on_the_wire(answer(TooManyHttpConnectionsError(), now=self.clock())))
+                    connected.sendall(_on_the_wire(answer(TooManyHttpConnectionsError(), now=self.clock()), {}))
                 connected.close()
                 return
             longest_idle.hang_up()
@@ -323,8 +329,8 @@ def _asks_for_websocket(environ: dict[str, Any]) -> bool:
     return is_get and lists("HTTP_UPGRADE", "websocket") and lists("HTTP_CONNECTION", "upgrade")
 
 
-def _on_the_wire(answered: ErrorAnswer) -> bytes:
+def _on_the_wire(answered: ErrorAnswer, also: Mapping[str, str]) -> bytes:
     """A whole response, for where there is no request that pywsgi could answer."""
-    fields = {**HEADERS, **answered.headers, "Content-Length": str(len(answered.body)), "Connection": "close"}
+    fields = {**HEADERS, **answered.headers, **also, "Content-Length": str(len(answered.body)), "Connection": "close"}
     lines = [f"HTTP/1.1 {answered.status_line}", *(f"{name}: {value}" for name, value in fields.items())]
     return "\r\n".join([*lines, "", ""]).encode("latin-1") + answered.body
