@@ -1,4 +1,7 @@
-"""Completion for bash, zsh and fish, all of it static: pressing Tab starts no program."""
+"""Completion for bash, zsh and fish, all of it static: pressing Tab starts no program.
+
+The library for this, shtab, knows no fish, and its function for bash leaves a dozen variables in the admin's shell.
+"""
 
 from __future__ import annotations
 
