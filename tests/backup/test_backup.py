@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from chat_server.configuration import load
 from chat_server.observability.backups import last_backup_at
+from chat_server.operations.backup import backup
 from tests.backup.contents import add, add_and_crash, damage, messages
 from tests.commands.admin import CHAT_SERVER, Admin
 from tests.faults.small_disk import small_disk
@@ -58,7 +60,24 @@ def test_the_metric_and_the_figures_have_the_moment_it_holds(admin: Admin, backu
     at = last_backup_at(backups)
     assert at is not None
     assert before <= at <= time.time_ns() // 1_000_000
+    assert at * 1_000_000 == (backups / "latest.db").stat().st_mtime_ns, "the file system's time, not the backup's"
     assert admin.run("stats", "--json").json["lastBackupAt"] == at
+
+
+def test_what_is_written_meanwhile_neither_gets_in_nor_makes_it_begin_again(admin: Admin, backups: Path) -> None:
+    add(admin.database, *(f"{number}" * 50_000 for number in range(100)))
+    shares: list[float] = []
+
+    def write_on(share: float) -> None:
+        shares.append(share)
+        assert len(shares) < 100, "it begins again for ever"
+        add(admin.database, f"meanwhile {len(shares)}")
+
+    backup(load(admin.config, {}), now=time.time_ns() // 1_000_000, progress=write_on)
+    assert len(shares) > 5
+    assert shares == sorted(shares)
+    assert len(messages(backups / "latest.db")) == 100
+    assert len(messages(admin.database)) == 100 + len(shares)
 
 
 def test_a_copied_backup_needs_nothing_beside_it_and_can_be_read_where_nothing_can_be_written(

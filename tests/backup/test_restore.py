@@ -114,6 +114,13 @@ def sql(statement: str) -> Callable[[Path], None]:
     return spoil
 
 
+def inconsistent(file: Path) -> None:
+    """Every page can be read, and yet a row is there that the schema forbids."""
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("PRAGMA ignore_check_constraints = 1")
+        connection.execute("UPDATE conversations SET user1_id = user2_id, user2_id = user1_id")
+
+
 def missing(file: Path) -> None:
     file.unlink()
 
@@ -136,6 +143,7 @@ def still_in_use(file: Path) -> None:
         (empty, "an empty database"),
         (cut_short, "damaged"),
         (damage, "damaged"),
+        (inconsistent, "damaged: CHECK constraint failed in conversations"),
         (sql("PRAGMA application_id = 7"), "not chat-server's database"),
         (sql("PRAGMA user_version = 9999"), "written by a newer chat-server (schema 9999"),
         (sql("DROP TABLE messages"), "damaged: there is no table messages"),

@@ -60,7 +60,7 @@ def test_what_the_terminal_cannot_show_is_escaped(admin: Admin) -> None:
     assert r"Zo\xeb" in admin.run("invites", "list", environ={"PYTHONIOENCODING": "ascii"}).output
 
 
-@pytest.mark.parametrize("words", ["check-config", "stats", "healthcheck"])
+@pytest.mark.parametrize("words", ["check-config", "stats", "healthcheck", "backup", "checkpoint"])
 def test_a_command_that_monitors_run_imports_nothing_of_the_server(admin: Admin, words: str) -> None:
     done = admin.run(words, environ={"PYTHONPROFILEIMPORTTIME": "1", **UNMEASURED})
     imported = {line.rpartition("|")[2].strip().partition(".")[0] for line in done.errors.splitlines()}
