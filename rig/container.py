@@ -7,13 +7,13 @@ import time
 from pathlib import Path
 
 from rig.machine import RigError, environment, run
-from rig.slots import Slot
+from rig.slots import Slot, end_processes
 
 CABLE_SECONDS = 20
 SHUTDOWN_SECONDS = 120
 
 # Guests have the unified control groups of today's Debian, whatever this machine has.
-ENVIRON = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
+UNIFIED = {"SYSTEMD_NSPAWN_UNIFIED_HIERARCHY": "1"}
 
 
 class Container:
@@ -45,11 +45,12 @@ class Container:
                     f"--directory={self.root}",
                     f"--machine={self._slot.machine}",
                     f"--hostname={self._slot.name}",
+                    self._slot.mark,
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**environment(), **ENVIRON},
+                env={**environment(), **UNIFIED},
                 start_new_session=True,  # a Ctrl-C is for the tests
             )
         device = Path("/sys/class/net") / self._slot.device
@@ -66,7 +67,7 @@ class Container:
         if self._process is None:
             return
         if hard:
-            self._process.kill()
+            end_processes(self._slot)
         else:
             self._process.terminate()
         self.wait_until_off()
@@ -80,6 +81,7 @@ class Container:
         except subprocess.TimeoutExpired:
             raise RigError(f"{self._slot.name} does not shut down:\n{self.console()}") from None
         self._process = None
+        end_processes(self._slot)  # the kernel unplugs the cable a moment later
 
     def console(self, lines: int = 30) -> str:
         """The last lines of the guest's console."""

@@ -43,7 +43,7 @@ class Host:
         self.name = slot.name
         self.suite = slot.suite
         self.address = slot.address
-        self.ssh_config = connection.config
+        self.ssh_config = Path(slot.ssh_config)
         """For `ssh -F FILE NAME`, and for whatever else speaks SSH."""
         self._container = container
         self._connection = connection
@@ -65,8 +65,8 @@ class Host:
             connection = Connection(taken)
             guest.prepare(root, taken, proxy=proxy, host_key=connection.host_key, authorized_key=connection.public_key)
             container = Container(taken, root, Path(taken.directory) / "console.log")
-            stack.callback(container.power_off, hard=True)
             stack.callback(connection.close)
+            stack.callback(container.power_off, hard=True)
             host = cls(taken, container, connection, stack)
             host.power_on()
             yield host

@@ -8,7 +8,7 @@ import shutil
 import signal
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
@@ -50,6 +50,16 @@ class Slot:
     @property
     def address(self) -> str:
         return f"10.231.{self.number}.2"
+
+    @property
+    def mark(self) -> str:
+        """An argument by which the processes of the host's container are found again; its init does not mind it."""
+        return f"rig={self.directory}"
+
+    @property
+    def ssh_config(self) -> str:
+        """For `ssh -F`; it knows the host by its name."""
+        return f"{self.directory}/ssh_config"
 
     @property
     def ssh_socket(self) -> Path:
@@ -116,14 +126,9 @@ def wait_until_gone(gone: Slot) -> None:
 
 def sweep(left: Slot) -> None:
     """Ends the host's processes, unmounts its tree and removes its folder, whatever of them is there."""
+    end_processes(left)
     directory = Path(left.directory)
     deadline = time.monotonic() + SECONDS
-    while pids := processes(f"--directory={directory}/root", f"{directory}/ssh_config"):
-        if time.monotonic() > deadline:
-            raise RigError(f"processes of {left.name} do not end: {pids}")
-        for pid in pids:
-            os.kill(pid, signal.SIGKILL)
-        time.sleep(0.02)
     root = directory / "root"
     while root.is_mount():
         try:
@@ -135,6 +140,19 @@ def sweep(left: Slot) -> None:
     left.ssh_socket.unlink(missing_ok=True)
     if directory.exists():
         shutil.rmtree(directory)
+
+
+def end_processes(slot: Slot) -> None:
+    """Kills what was started for the host, its own init included; returns when nothing of it runs or is connected."""
+    deadline = time.monotonic() + SECONDS
+    cable = Path("/sys/class/net") / slot.device
+    while (pids := processes(slot.mark, slot.ssh_config)) or cable.exists():
+        if time.monotonic() > deadline:
+            raise RigError(f"{slot.name} does not end: {pids or cable.name} is left")
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        time.sleep(0.01)
 
 
 def _file(number: int) -> Path:

@@ -21,8 +21,6 @@ class Connection:
         self._slot = slot
         self._directory = Path(slot.directory)
         self._master: subprocess.Popen[bytes] | None = None
-        self.config = self._directory / "ssh_config"
-        """For `ssh -F`; it knows the host by its name."""
         self.host_key = self._directory / "host_key"
         self.key = self._directory / "key"
         self.public_key = self._directory / "key.pub"
@@ -42,13 +40,13 @@ class Connection:
             "ConnectTimeout": 10,
             "LogLevel": "ERROR",
         }
-        self.config.write_text(
+        Path(slot.ssh_config).write_text(
             f"Host {slot.name}\n" + "".join(f"    {key} {value}\n" for key, value in settings.items())
         )
 
     def command(self, line: str) -> list[str]:
         """The command that runs a line in the shell of the guest's user."""
-        return ["ssh", "-F", str(self.config), self._slot.name, line]
+        return ["ssh", "-F", self._slot.ssh_config, self._slot.name, line]
 
     def open(self) -> None:
         """Returns once the guest lets its user in. Raises RigError if it does not."""
@@ -76,7 +74,7 @@ class Connection:
         """Whether the connection stands. A guest that still boots refuses everybody but root."""
         self.close()
         self._master = subprocess.Popen(
-            ["ssh", "-F", self.config, "-M", "-N", self._slot.name],
+            ["ssh", "-F", self._slot.ssh_config, "-M", "-N", self._slot.name],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,

@@ -98,13 +98,13 @@ def test_a_tree_that_is_there_is_given_at_once(suite: str) -> None:
     ensure_tree(suite)
     began = time.monotonic()
     ensure_tree(suite)
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 5  # it takes a minute to make
 
 
 def test_a_command_runs_inside_a_tree_with_a_network_only_if_asked(tmp_path: Path) -> None:
     tree = ensure_tree("bookworm")
     (tmp_path / "note").write_text("seen")
-    script = "cat /srv/note; ls /sys/class/net; id -u"
+    script = "cat /srv/note; echo; ls /sys/class/net; id -u"
     alone = subprocess.run(
         inside(tree, "sh", "-c", script, binds=[f"{tmp_path}:/srv"]), capture_output=True, text=True, check=True
     )
