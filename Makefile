@@ -6,7 +6,12 @@ PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 # What is installed was pinned: hashes only, and no build of a source package, whose tools would not be.
 PINNED := --require-hashes --only-binary :all:
 
-.PHONY: help run test lint test-unit test-load load-tools bench bench-growth tools bench-tools lock clean
+# The Debian release that `make deb` builds for; VERSION builds another version than pyproject.toml's.
+SUITE := bookworm
+SUITES := bookworm trixie
+
+.PHONY: help run test lint test-unit test-load load-tools bench bench-growth tools bench-tools lock clean \
+	deb apt-repo image test-package test-system
 .DELETE_ON_ERROR:
 
 help:
@@ -18,6 +23,10 @@ help:
 	@echo 'make load-tools  install what loadtests/ needs; docs/load-testing.md says how to use it'
 	@echo 'make bench      what a message costs, here and elsewhere, in 5 minutes on 2 cores that have nothing else to do'
 	@echo 'make bench-growth  how that grows with messages and sockets; it takes long and 5 GB of disk'
+	@echo 'make deb        the Debian package, in dist/SUITE; SUITE=bookworm (Debian 12) or trixie (13); as root on Debian'
+	@echo 'make apt-repo   packages of both suites, and a signed apt repository of them in dist/apt'
+	@echo 'make image      the container image; it needs docker, or root on Debian'
+	@echo 'make test-system  packages, container and real hosts; as root on Debian, a quarter of an hour'
 	@echo 'make lock       renew the lock files from pyproject.toml'
 	@echo 'make clean      remove what the other targets made, .run/ excepted'
 
@@ -57,6 +66,27 @@ bench-growth: $(VENV)/.bench
 # What the service is compared with, and strace: likewise.
 bench-tools:
 	@scripts/install-bench-tools
+
+deb: $(VENV)/.runtime
+	@$(BIN)/python packaging/build-deb --suite $(SUITE) $(if $(VERSION),--version $(VERSION))
+
+# The key is the publisher's: docs/apt-repository.md.
+apt-repo: $(SUITES:%=deb-%)
+	@packaging/build-apt-repository
+
+.PHONY: $(SUITES:%=deb-%)
+$(SUITES:%=deb-%): deb-%:
+	@$(MAKE) --no-print-directory deb SUITE=$*
+
+image: $(VENV)/.runtime
+	@packaging/build-image
+
+# All that needs root, on Debian. Later parts (hosts) join this list.
+test-system:
+	@$(MAKE) --no-print-directory --keep-going test-package
+
+test-package: $(VENV)/.development
+	$(BIN)/python -m pytest system_tests
 
 # Programs that tests use beside Python: installed where that is allowed, else named.
 tools:
