@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,8 @@ def engine() -> Iterator[Engine]:
         assert address, "the docker engine does not start"
         yield Engine(address)
         process.stdin.close()
+    assert process.returncode == 0
+    assert not Path(address.removeprefix("unix://")).parent.exists(), "the engine left something behind"
 
 
 @pytest.fixture(scope="session")
