@@ -115,10 +115,12 @@ def sql(statement: str) -> Callable[[Path], None]:
 
 
 def inconsistent(file: Path) -> None:
-    """Every page can be read, and yet a row is there that the schema forbids."""
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("PRAGMA ignore_check_constraints = 1")
-        connection.execute("UPDATE conversations SET user1_id = user2_id, user2_id = user1_id")
+    """Every page can be read, and yet an index has another text than the row."""
+    add(file, "needleneedle")
+    content = bytearray(file.read_bytes())
+    place = content.rindex(b"needleneedle")
+    content[place : place + 6] = b"NEEDLE"
+    file.write_bytes(content)
 
 
 def missing(file: Path) -> None:
@@ -143,7 +145,7 @@ def still_in_use(file: Path) -> None:
         (empty, "an empty database"),
         (cut_short, "damaged"),
         (damage, "damaged"),
-        (inconsistent, "damaged: CHECK constraint failed in conversations"),
+        (inconsistent, "damaged: row 2 missing from index idx_messages_client_id"),
         (sql("PRAGMA application_id = 7"), "not chat-server's database"),
         (sql("PRAGMA user_version = 9999"), "written by a newer chat-server (schema 9999"),
         (sql("DROP TABLE messages"), "damaged: there is no table messages"),
