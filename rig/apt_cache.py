@@ -46,8 +46,9 @@ def apt_cache() -> Iterator[str]:
 
 
 def _answers() -> bool:
+    # From the address itself, which only this machine can: another network's gateway may take any connection.
     try:
-        socket.create_connection((ADDRESS, PORT), timeout=1).close()
+        socket.create_connection((ADDRESS, PORT), timeout=1, source_address=(ADDRESS, 0)).close()
     except OSError:
         return False
     return True
