@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from rig.host import Host
+from rig.machine import processes
 from rig.slots import Slot, list_slots
 from rig.trees import ensure_tree
 from system_tests.conftest import fresh_host
@@ -46,6 +47,11 @@ def another_rig() -> Iterator[tuple[subprocess.Popen[str], Slot]]:
             process.kill()
 
 
+def witness(slot: Slot) -> str:
+    """The argument of a process on the host by which it is told from all others on this machine."""
+    return f"1000.{slot.number}"
+
+
 def traces(slot: Slot) -> list[str]:
     """What can be seen of a host from outside."""
     found = [line for line in Path("/proc/self/mounts").read_text().splitlines() if f"{slot.directory}/" in line]
@@ -53,26 +59,20 @@ def traces(slot: Slot) -> list[str]:
     found += [str(path) for path in [slot.ssh_socket] if path.exists()]
     addresses = subprocess.run(["ip", "-oneline", "address"], capture_output=True, text=True, check=True).stdout
     found += [line for line in addresses.splitlines() if f" {slot.outer_address}/" in line]
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            arguments = (process / "cmdline").read_text()
-        except OSError:
-            continue
-        network = process / "root/etc/systemd/network/10-host0.network"
-        if f"{slot.directory}/" in arguments or (network.exists() and slot.address in network.read_text()):
-            found.append(f"{process.name}: {arguments}")
+    found += [f"process {pid}" for pid in processes(slot.mark, slot.ssh_config, witness(slot))]
     return found
 
 
 def test_a_host_that_is_up_shows(bookworm: Host) -> None:
     told = "\n".join(traces(bookworm.slot))
-    for trace in ("overlay", bookworm.slot.device, "systemd-nspawn", bookworm.slot.outer_address):
+    for trace in ("overlay", bookworm.slot.device, "process", bookworm.slot.outer_address):
         assert trace in told
 
 
 def test_nothing_is_left_of_a_host_whose_block_ends() -> None:
     with fresh_host("bookworm") as host:
-        host.run("systemd-run", "--quiet", "sleep", "1000")
+        host.run("systemd-run", "--quiet", "sleep", witness(host.slot))
+        assert processes(witness(host.slot))
     assert traces(host.slot) == []
 
 
