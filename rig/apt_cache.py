@@ -34,6 +34,7 @@ def apt_cache() -> Iterator[str]:
     """The cache, for the length of the block: gives its URL. Raises RigError where it does not start."""
     with ExitStack() as use:
         with locked(TURN):
+            run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo")
             if not _answers():
                 _start()
             use.enter_context(locked(USERS, shared=True))
@@ -55,7 +56,6 @@ def _answers() -> bool:
 
 
 def _start() -> None:
-    run("ip", "address", "replace", f"{ADDRESS}/32", "dev", "lo")
     log = CACHE / "log"
     for directory in (log, SETTINGS):
         directory.mkdir(parents=True, exist_ok=True)

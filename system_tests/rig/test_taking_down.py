@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from rig.host import Host
-from rig.machine import processes
+from rig.machine import RigError, processes
 from rig.slots import Slot, list_slots
 from rig.trees import ensure_tree
 from system_tests.conftest import fresh_host
@@ -85,7 +85,7 @@ def test_nothing_is_left_when_a_test_fails() -> None:
 def test_nothing_is_left_of_a_host_that_does_not_boot(tmp_path: Path) -> None:
     """A tree without an init, but with all that is called before it is started."""
     (tmp_path / "tree").mkdir()
-    with pytest.raises(Exception, match="chroot"), Host.boot("broken", tmp_path / "tree"):
+    with pytest.raises(RigError, match="chroot"), Host.boot("broken", tmp_path / "tree"):
         pass
     assert "broken" not in [slot.name for slot in list_slots()]
 
