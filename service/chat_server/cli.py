@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import signal
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -61,6 +62,8 @@ def _fail(message: str, code: int) -> int:
 
 
 def serve(arguments: argparse.Namespace) -> int:
+    # Until the server has its own: process 1 of a container ignores a signal that nobody handles.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(os.EX_OK))
     from chat_server import server
 
     if arguments.create_secret and (file := create_secret(arguments.config, os.environ)):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import socket
 import sqlite3
+import subprocess
 import threading
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from websockets.exceptions import ConnectionClosed
@@ -15,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 from tests.client import Person
 from tests.device import Device, online
 from tests.faults.line import Line
-from tests.server import Server, running_server
+from tests.server import COMMAND, Server, free_port, running_server, write_config
 
 EXIT_SECONDS = 10
 
@@ -140,3 +143,29 @@ def test_when_people_were_last_seen_and_what_they_sent_is_not_forgotten(tmp_path
     with closing(sqlite3.connect(server.database)) as connection:
         [(seen_at,)] = connection.execute("SELECT last_seen_at FROM users WHERE username = 'ann'").fetchall()
     assert seen_at is not None
+
+
+def test_a_stop_before_it_serves_ends_it_at_once(tmp_path: Path) -> None:
+    """Process 1 of a container, as which it would ignore an unhandled SIGTERM, and be killed in the end."""
+    secret = tmp_path / "jwt_secret"
+    os.mkfifo(secret, mode=0o600)  # it waits here, as it might for a slow disk
+    config = write_config(tmp_path, port=free_port(), auth={"jwt_secret": "", "jwt_secret_file": str(secret)})
+    with subprocess.Popen([*COMMAND, "--config", config]) as starting, writing_nothing(secret):
+        starting.terminate()
+        assert starting.wait(5) == 0
+
+
+@contextmanager
+def writing_nothing(fifo: Path) -> Iterator[None]:
+    """For the length of the block, which begins as soon as somebody reads, they wait for what is written."""
+    deadline = time.monotonic() + 20
+    writer = -1
+    while writer < 0:
+        assert time.monotonic() < deadline, "nobody reads"
+        time.sleep(0.01)
+        with suppress(OSError):
+            writer = os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+    try:
+        yield
+    finally:
+        os.close(writer)
