@@ -59,13 +59,14 @@ def test_two_who_need_it_at_once_make_it_once(tmp_path: Path) -> None:
 
     def make(tree: Path) -> None:
         makers.append(tree)
-        time.sleep(0.2)  # long enough for the other to come
 
     threads = [threading.Thread(target=kept, args=(tmp_path / "tree", "recipe", make)) for _ in range(2)]
+    with in_use(tmp_path / "tree"):
+        for thread in threads:
+            thread.start()
+        time.sleep(0.3)  # both have seen that there is none, and wait for their turn
     for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+        thread.join(10)
     assert len(makers) == 1
 
 
