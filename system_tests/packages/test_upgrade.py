@@ -38,6 +38,8 @@ class Upgrade:
 
     said: str
     """What apt-get printed."""
+    seconds: float
+    """How long apt-get took."""
     acknowledged_before: int
     interruptions: int
     config_before: str
@@ -49,7 +51,7 @@ class Upgrade:
 
 
 @pytest.fixture(scope="module")
-def upgrade(service: Service, archive: Archive, packages: Packages, signing_key: Path, report: Report) -> Upgrade:
+def upgrade(service: Service, archive: Archive, packages: Packages, signing_key: Path) -> Upgrade:
     """The host has been upgraded by its admin, whose configuration is not the default, while two people talked."""
     host = service.host
     service.configure("rate_limit", "enabled", "false")
@@ -69,19 +71,19 @@ def upgrade(service: Service, archive: Archive, packages: Packages, signing_key:
             time.sleep(0.05)
     user = talk.people[0].person
     messages = len(history(user))
-    report(
-        f"{host.suite}: {messages} messages, {acknowledged_before} of them before an upgrade of {seconds:.0f} s, "
-        f"{talk.interruptions} connections made anew: none lost, none doubled"
-    )
     [backup] = host.run(f"find {BACKUPS} -name 'chat-*.db'").out.split()
-    return Upgrade(said, acknowledged_before, talk.interruptions, config_before, backup, user, messages)
+    return Upgrade(said, seconds, acknowledged_before, talk.interruptions, config_before, backup, user, messages)
 
 
-def test_an_upgrade_under_load_loses_nothing(service: Service, upgrade: Upgrade) -> None:
+def test_an_upgrade_under_load_loses_nothing(service: Service, upgrade: Upgrade, report: Report) -> None:
     """That each message came once and in order was checked at the end of the conversation."""
     assert installed_version(service.host) == debian_version(service.host, NEXT_VERSION)
     assert upgrade.interruptions >= 2, "the server was never away"
     assert upgrade.messages > upgrade.acknowledged_before > 0
+    report(
+        f"{service.host.suite}: {upgrade.messages} messages, {upgrade.acknowledged_before} of them before an upgrade of "
+        f"{upgrade.seconds:.0f} s; connected anew {upgrade.interruptions} times; none lost, none doubled"
+    )
 
 
 def test_the_new_version_runs_after_it(service: Service, upgrade: Upgrade) -> None:
