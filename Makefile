@@ -11,7 +11,7 @@ SUITE := bookworm
 SUITES := bookworm trixie
 
 .PHONY: help run test lint test-unit test-load load-tools bench bench-growth tools bench-tools lock clean \
-	deb apt-repo image test-package test-system
+	deb apt-repo image host test-package test-system
 .DELETE_ON_ERROR:
 
 help:
@@ -26,6 +26,7 @@ help:
 	@echo 'make deb        the Debian package, in dist/SUITE; SUITE=bookworm (Debian 12) or trixie (13); as root on Debian'
 	@echo 'make apt-repo   packages of both suites, and a signed apt repository of them in dist/apt'
 	@echo 'make image      the container image; it needs docker, or root on Debian'
+	@echo 'make host       boot a bare Debian host of SUITE and print how to log in; as root on Debian'
 	@echo 'make test-system  packages, container and real hosts; as root on Debian, a quarter of an hour'
 	@echo 'make lock       renew the lock files from pyproject.toml'
 	@echo 'make clean      remove what the other targets made, .run/ excepted'
@@ -85,8 +86,13 @@ image: $(VENV)/.runtime
 test-system:
 	@$(MAKE) --no-print-directory --keep-going test-package
 
+# The trees first, so that one sees what takes its time.
 test-package: $(VENV)/.development
-	$(BIN)/python -m pytest system_tests
+	$(foreach suite,$(SUITES),$(BIN)/python -m rig tree $(suite) &&) $(BIN)/python -m pytest system_tests
+
+# A bare host of SUITE to try things on: docs/rig.md.
+host:
+	@python3 -m rig up $(SUITE)
 
 # Programs that tests use beside Python: installed where that is allowed, else named.
 tools:
