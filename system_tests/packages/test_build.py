@@ -28,7 +28,7 @@ NOT_FOR_BOTH = {
     # It relies on systemd. Trixie's lintian does not ask for this any more, and calls an override of it wrong.
     "package-supports-alternative-init-but-no-init.d-script",
 }
-"""Tags that one suite's lintian knows or minds and the other's does not, so that they can't be overridden."""
+"""Tags that one suite's lintian knows or minds and the other's does not, so that no override suits both."""
 
 
 @pytest.fixture(scope="module", params=SUITES)
@@ -155,16 +155,14 @@ def test_two_builds_are_the_same_bytes(suite: str, package: Path) -> None:
 def test_lintian_has_nothing_to_say(suite: str, package: Path, report: Report) -> None:
     """Of the sources too. What is overridden is argued for beside the override."""
     judged = in_tree(
-        suite,
-        package.parent,
-        "lintian --display-info --pedantic --show-overrides --allow-root"
-        f" --suppress-tags {','.join(sorted(NOT_FOR_BOTH))} /mnt/*.changes",
+        suite, package.parent, "lintian --display-info --pedantic --show-overrides --allow-root /mnt/*.changes"
     )
-    tags = Counter(re.findall(r"^([EWIPOX]: [\w-]+(?: source)?: [\w.-]+)", judged.stdout, re.MULTILINE))
-    for tag, times in sorted(tags.items()):
-        report(f"lintian, {suite}: {tag}, {times} times")
-    assert judged.returncode == 0, judged.stdout + judged.stderr
-    assert [tag for tag in tags if not tag.startswith("O: ")] == []
+    assert judged.returncode in {0, 2}, judged.stdout + judged.stderr  # 2: it has found something, overridden or not
+    found = re.findall(r"^([EWIPXO]): chat-server(?: source)?: ([\w.-]+)", judged.stdout, re.MULTILINE)
+    for (level, tag), times in sorted(Counter(found).items()):
+        report(f"lintian, {suite}: {level}: {tag}, {times} times")
+    assert {tag for level, tag in found if level != "O"} <= NOT_FOR_BOTH, judged.stdout
+    assert ("O", "dir-or-file-in-opt") in found
 
 
 def test_its_exposure_is_low(suite: str, unpacked: Path, report: Report) -> None:
