@@ -255,10 +255,13 @@ def offered(host: Host, packages: Packages) -> dict[str, list[Path]]:
 
 
 def update(host: Host) -> str:
-    """Lets apt look at our repository alone, which must go wrong or right as a whole; gives its complaints."""
+    """Lets apt look at our repository alone, as if for the first time, for within a second it would not look again.
+
+    That goes right or wrong as a whole; gives apt's complaints.
+    """
     done = host.run(
-        f"apt-get update -o Dir::Etc::SourceList={SOURCES} -o Dir::Etc::SourceParts=/dev/null"
-        " -o APT::Update::Error-Mode=any 2>&1",
+        "rm -rf /var/lib/apt/lists/*; apt-get update"
+        f" -o Dir::Etc::SourceList={SOURCES} -o Dir::Etc::SourceParts=/dev/null -o APT::Update::Error-Mode=any 2>&1",
         check=False,
     )
     return "" if done.code == 0 else done.out

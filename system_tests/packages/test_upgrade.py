@@ -81,8 +81,8 @@ def test_an_upgrade_under_load_loses_nothing(service: Service, upgrade: Upgrade,
     assert upgrade.interruptions >= 2, "the server was never away"
     assert upgrade.messages > upgrade.acknowledged_before > 0
     report(
-        f"{service.host.suite}: {upgrade.messages} messages, {upgrade.acknowledged_before} of them before an upgrade of "
-        f"{upgrade.seconds:.0f} s; connected anew {upgrade.interruptions} times; none lost, none doubled"
+        f"{service.host.suite}: {upgrade.messages} messages, {upgrade.acknowledged_before} of them before an upgrade "
+        f"of {upgrade.seconds:.0f} s; connected anew {upgrade.interruptions} times; none lost, none doubled"
     )
 
 
