@@ -250,6 +250,7 @@ class Server:
         sys.setswitchinterval(SWITCH_SECONDS)
         gevent.get_hub().print_exception = log_uncaught  # type: ignore[method-assign,assignment]
         self.writer.start(self.committed)
+        self.writer.look()  # opens the database: from here on its log is there, whoever else opens and closes it
         self.http.start()
         gevent.spawn(self.liveness.run)
         gevent.spawn(self.housekeeping.run)
