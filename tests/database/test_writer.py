@@ -101,6 +101,19 @@ class TestBatches:
             expected = [(seq, str(number)) for seq, number in enumerate(range(start, 50, 2), start=1)]
             assert store.contents(conversation_id) == expected
 
+    def test_are_waited_for_by_watermarks_for_a_moment_only(self, store: Store) -> None:
+        conversation_id = store.start_conversation()
+        store.writer.append(draft(conversation_id, "1"))
+        store.next_batch()
+        store.writer.raise_delivered(Mark(conversation_id, 2, 1))
+        let_the_hub_run(0.001)
+        store.writer.append(draft(conversation_id, "2"))
+        together = store.next_batch()
+        assert (len(together.drafts), len(together.delivered)) == (1, 1)
+        store.writer.raise_delivered(Mark(conversation_id, 2, 2))
+        alone = store.next_batch()
+        assert (len(alone.drafts), len(alone.delivered)) == (0, 1)
+
     def test_hold_what_came_while_the_one_before_was_written(self, store: Store) -> None:
         conversation_id = store.start_conversation()
         with held(store.path) as outside:

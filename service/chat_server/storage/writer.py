@@ -29,6 +29,8 @@ T = TypeVar("T")
 log = logging.getLogger("chat_server.storage")
 
 MAX_BATCH = 1024
+MARKS_PATIENCE_SECONDS = 0.02
+"""How long watermarks wait for a batch to go with: one of their own would cost the disk a second sync a message."""
 CHECKPOINT_PATIENCE_MS = 3000
 """How long the last checkpoint waits for an outside reader: systemd, and the admin, wait for the server's end."""
 
@@ -81,6 +83,7 @@ class Writer:
         self._read: dict[tuple[str, int], Mark] = {}
         self._operations: list[Operation] = []
         self._wake = Event()
+        self._marks_wait = False
         self._looking = False
         self._stopping = False
         self._loop: gevent.Greenlet[..., None] | None = None
@@ -122,11 +125,20 @@ class Writer:
     def raise_delivered(self, mark: Mark) -> None:
         """Queues a delivery watermark; only the highest per conversation and side is kept."""
         _keep_highest(self._delivered, mark)
-        self._wake.set()
+        self._wake_for_marks()
 
     def raise_read(self, mark: Mark) -> None:
         """Queues a reading watermark, likewise."""
         _keep_highest(self._read, mark)
+        self._wake_for_marks()
+
+    def _wake_for_marks(self) -> None:
+        if not self._marks_wait:
+            self._marks_wait = True
+            gevent.spawn_later(MARKS_PATIENCE_SECONDS, self._end_the_wait)
+
+    def _end_the_wait(self) -> None:
+        self._marks_wait = False
         self._wake.set()
 
     def look(self) -> None:
