@@ -94,6 +94,17 @@ class ReconnectStorm:
         restarter = threading.Thread(target=restart)
         began = time.perf_counter()
         restarter.start()
+        try:
+            back_at = self._weather(began, senders)
+        finally:
+            restarter.join()
+        self._check_deliveries()
+        for client in self._all:
+            client.lose()
+        return Storm(len(self._all), back_at - began, self._first_back_at - began, self._attempts, self._refused)
+
+    def _weather(self, began: float, senders: Sequence[Client]) -> float:
+        """Until everybody is back, and all that was written is acknowledged; gives when the last one came."""
         back_at = began
         while self._lost < len(self._all) or self._away or any(client.unacknowledged for client in senders):
             self._turn()
@@ -101,11 +112,7 @@ class ReconnectStorm:
                 back_at = time.perf_counter()
             if time.perf_counter() - began > PATIENCE_SECONDS:
                 raise WrongAnswerError(f"{self._away} people did not come back")
-        restarter.join()
-        self._check_deliveries()
-        for client in self._all:
-            client.lose()
-        return Storm(len(self._all), back_at - began, self._first_back_at - began, self._attempts, self._refused)
+        return back_at
 
     def _check_deliveries(self) -> None:
         deadline = time.perf_counter() + PATIENCE_SECONDS
@@ -131,6 +138,10 @@ class ReconnectStorm:
 
     def _back_off(self, client: Client) -> None:
         """Full jitter: anything between nothing and the longest wait, so that the crowd comes spread."""
+        descriptor = client.peer.socket.fileno()
+        if self._clients.pop(descriptor, None):
+            # Closing is not enough while the server that is being started has, for a moment, inherited the descriptor.
+            self._epoll.unregister(descriptor)
         client.lose()
         longest = min(FIRST_BACK_OFF_SECONDS * 2**client.failures, LONGEST_BACK_OFF_SECONDS)
         client.failures += 1
