@@ -49,6 +49,11 @@ def _config(arguments: argparse.Namespace) -> Config:
     return load(arguments.config, os.environ)
 
 
+def _config_without_secret(arguments: argparse.Namespace) -> Config:
+    """For what signs nothing: a secret that was spoilt must keep nobody from a backup, nor a monitor from asking."""
+    return load_without_secret(arguments.config, os.environ)
+
+
 def _now() -> int:
     return time.time_ns() // 1_000_000
 
@@ -217,7 +222,7 @@ def show_stats(arguments: argparse.Namespace) -> int:
 def make_backup(arguments: argparse.Namespace) -> int:
     from chat_server.operations.backup import backup
 
-    made = backup(_config(arguments), now=_now(), progress=terminal.show_progress)
+    made = backup(_config_without_secret(arguments), now=_now(), progress=terminal.show_progress)
     if made.contents.broken_references:
         terminal.note(f"rows that refer to none, here as in the database: {made.contents.broken_references:,}")
     if arguments.json:
@@ -231,7 +236,7 @@ def make_backup(arguments: argparse.Namespace) -> int:
 def restore_backup(arguments: argparse.Namespace) -> int:
     from chat_server.operations.restore import restore
 
-    config = _config(arguments)
+    config = _config_without_secret(arguments)
 
     def confirm(found: object) -> None:
         if not arguments.yes:
@@ -250,7 +255,7 @@ def restore_backup(arguments: argparse.Namespace) -> int:
 def checkpoint(arguments: argparse.Namespace) -> int:
     from chat_server.operations import checkpoint as operation
 
-    done = operation.checkpoint(_config(arguments), now=_now())
+    done = operation.checkpoint(_config_without_secret(arguments), now=_now())
     if arguments.json:
         terminal.show_json(asdict(done))
     elif done.running:
@@ -263,8 +268,7 @@ def checkpoint(arguments: argparse.Namespace) -> int:
 def healthcheck(arguments: argparse.Namespace) -> int:
     from chat_server.operations import probe
 
-    # Monitors ask, too, and have no business with the secret.
-    health = probe.health(load_without_secret(arguments.config, os.environ).server)
+    health = probe.health(_config_without_secret(arguments).server)
     _tell(arguments, f"{health.status}: {health.detail}", status=health.status, detail=health.detail)
     return os.EX_OK if health.status == "healthy" else EXIT_NO
 

@@ -35,7 +35,7 @@ class Housekeeping:
             gevent.sleep(SECONDS_PER_ROUND)
             rounds += 1
             self._try(self._save_departures)
-            self._parts.writer.look()
+            self._parts.writer.look()  # what the admin changed from outside is heeded within a second
             self._try(self._parts.tally.report)
             if rounds % ROUNDS_PER_SWEEP == 0:
                 self._try(self._sweep)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from chat_server.config import AuthSection
 from chat_server.configuration_checks import Mistake
+from chat_server.storage.durable import sync
 
 SECRET_BYTES = 32
 
@@ -43,13 +44,5 @@ def _created(file: Path) -> bool:
             os.link(fresh.name, file)  # unlike a rename it never replaces what is there
         except FileExistsError:
             return False
-    _sync(file.parent)
+    sync(file.parent)
     return True
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

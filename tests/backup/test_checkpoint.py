@@ -38,6 +38,17 @@ def test_what_a_crash_left_is_folded_in(admin: Admin) -> None:
     assert messages(alone) == ["acknowledged"]
 
 
+def test_a_secret_that_was_spoilt_does_not_keep_it_from_its_work(admin: Admin) -> None:
+    add_and_crash(admin.database, "acknowledged")
+    lines = admin.config.read_text().splitlines()
+    admin.config.write_text("\n".join('jwt_secret = "short"' if "jwt_secret" in line else line for line in lines))
+    assert admin.run("check-config").code == 78
+    assert admin.run("checkpoint").code == 0
+    assert beside(admin.database) == set()
+    assert admin.run("backup").code == 0
+    assert admin.run("restore", "--yes", str(admin.database.parent / "absent.db")).code == 66
+
+
 @pytest.mark.parametrize("left", ["nothing", "no database", "no directory"])
 def test_where_nothing_is_left_it_is_silent(admin: Admin, left: str) -> None:
     if left != "nothing":
