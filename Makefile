@@ -27,7 +27,7 @@ help:
 	@echo 'make apt-repo   packages of both suites, and a signed apt repository of them in dist/apt'
 	@echo 'make image      the container image; it needs docker, or root on Debian'
 	@echo 'make host       boot a bare Debian host of SUITE and print how to log in; as root on Debian'
-	@echo 'make test-system  packages, container and real hosts; as root on Debian, a quarter of an hour'
+	@echo 'make test-system  packages, container and real hosts; as root on Debian, 20 minutes'
 	@echo 'make lock       renew the lock files from pyproject.toml'
 	@echo 'make clean      remove what the other targets made, .run/ excepted'
 
