@@ -1,0 +1,87 @@
+"""What the questions look at: the configuration, and this host through its own programs and files."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from chat_server.config import Config
+
+PROGRAM_SECONDS = 10
+UNIT = "chat-server.service"
+# Administrators' programs are not on everybody's path.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+
+@dataclass(frozen=True)
+class Output:
+    """What a program wrote, and its exit code."""
+
+    code: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Site:
+    """`config` is read without the secret; where that failed it is the default one, and `config_error` says why.
+
+    `secret_error` says what is wrong with the secret alone. `now` is in ms since the epoch.
+    """
+
+    config_path: Path
+    config: Config
+    config_error: str
+    secret_error: str
+    now: int
+
+    @property
+    def is_root(self) -> bool:
+        """Whether everything may be read."""
+        return os.geteuid() == 0
+
+    @property
+    def database(self) -> Path:
+        """The database's file, whether it is there or not."""
+        return Path(self.config.database.path)
+
+    @cached_property
+    def unit(self) -> Mapping[str, str]:
+        """What systemd says of the service: ActiveState, SubState, Result, NRestarts, MainPID, …; empty without it."""
+        shown = run("systemctl", "show", UNIT)
+        if shown is None or shown.code:
+            return {}
+        facts = dict(line.partition("=")[::2] for line in shown.text.splitlines() if "=" in line)
+        return facts if facts.get("LoadState") == "loaded" else {}
+
+    @cached_property
+    def journal(self) -> list[str]:
+        """The service's own lines of the last hour, the oldest first, message texts alone; empty where none is read."""
+        shown = run(
+            *("journalctl", "--quiet", f"--unit={UNIT}", "--since=-1h", "--output=cat", "--no-pager", "--lines=20000")
+        )
+        return shown.text.splitlines() if shown and not shown.code else []
+
+
+def run(*command: str, seconds: float = PROGRAM_SECONDS) -> Output | None:
+    """Runs a program of the host, in English; None where it is not installed or takes too long."""
+    program = shutil.which(command[0], path=PATH)
+    if program is None:
+        return None
+    try:
+        done = subprocess.run(
+            [program, *command[1:]],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            timeout=seconds,
+            env={"PATH": PATH, "LC_ALL": "C.UTF-8"},
+            check=False,
+        )
+    except (subprocess.TimeoutExpired, OSError):
+        return None
+    return Output(done.returncode, done.stdout.decode(errors="replace"))
