@@ -17,7 +17,7 @@ from chat_server.chat.export import Exports
 from chat_server.chat.presence import Presence
 from chat_server.chat.sessions import Sessions
 from chat_server.config import Config
-from chat_server.http import accounts, blocks, conversations, export, sessions, system
+from chat_server.http import accounts, blocks, conversations, export, page, sessions, system
 from chat_server.http.authentication import Authentication
 from chat_server.http.cors import Cors
 from chat_server.http.errors import UNFORESEEN, answer, refusal_of
@@ -60,6 +60,9 @@ def routes(parts: Parts) -> dict[str, object]:
     exports = Exports(parts.readers)
     search_ms = parts.config.limits.search_ms
     return {
+        "/": page.Page(),
+        "/page.js": page.PageScript(),
+        "/page.css": page.PageStyle(),
         "/health": system.Health(pulse, clock=parts.clock, started_at=parts.started_at),
         "/status": system.Status(
             parts.readers,

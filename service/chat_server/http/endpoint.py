@@ -14,8 +14,8 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, get_args, get_origin, get_type_hints
 
 import falcon
@@ -43,10 +43,11 @@ class Reply(Generic[T]):
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A finished answer of another kind."""
+    """A finished answer of another kind. `headers` take the place of those that every answer has."""
 
     content: bytes
     content_type: str
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +164,9 @@ def _write(resp: falcon.Response, result: object) -> None:
         case Reply(status=status, body=body):
             resp.status = status
             _write(resp, body)
-        case Document(content=content, content_type=content_type):
+        case Document(content=content, content_type=content_type, headers=headers):
             resp.content_type = content_type
+            resp.set_headers(dict(headers))
             resp.data = content
         case Stream(chunks=chunks):
             resp.content_type = "application/json"
