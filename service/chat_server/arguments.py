@@ -23,7 +23,7 @@ exit codes:
   0   done; for healthcheck: healthy
   1   refused, and nothing was changed: no such user, a name that is taken, a weak password, not confirmed, ...;
       for healthcheck: unhealthy
-  2   the command line is wrong
+  2   the command line is wrong; for doctor: it found a failure
   66  the database, or the file to restore, is missing, unreadable, damaged, another program's or another version's
   69  serve: the address or port cannot be listened on
   74  the output could not be written
@@ -118,6 +118,14 @@ def parser() -> argparse.ArgumentParser:
         "is healthy, 1 when it is not or does not answer. For containers and monitors.",
     )
     _leaf(healthcheck, "healthcheck")
+    doctor = commands.add_parser(
+        "doctor",
+        help="say what is wrong here, and what cures it",
+        description="Walks the troubleshooting guide on this host, whether the server runs or not, and says what is "
+        "wrong and what cures it. It changes nothing. Run it as root: another user may not see everything.",
+    )
+    doctor.add_argument("--only", nargs="+", type=_text, default=(), metavar="ID", help="make these checks alone")
+    _leaf(doctor, "doctor")
     return top
 
 

@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -19,7 +20,11 @@ from chat_server.configuration import ConfigurationError, create_secret, load, l
 from chat_server.operations.errors import RefusedError
 from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 
+if TYPE_CHECKING:
+    from chat_server.operations.doctor.site import Site
+
 EXIT_NO = 1
+EXIT_FAILURE_FOUND = 2
 EXIT_INTERRUPTED = 130
 
 # Each of these says in its text, on one line, what is wrong.
@@ -273,6 +278,36 @@ def healthcheck(arguments: argparse.Namespace) -> int:
     return os.EX_OK if health.status == "healthy" else EXIT_NO
 
 
+def doctor(arguments: argparse.Namespace) -> int:
+    from chat_server.operations.doctor import text
+    from chat_server.operations.doctor.examination import examine
+
+    found = examine(_site(arguments), only=arguments.only, progress=terminal.show_progress)
+    if arguments.json:
+        terminal.show_json(asdict(found))
+    else:
+        for line in text.lines(found):
+            terminal.show(line)
+    return EXIT_FAILURE_FOUND if found.status == "failure" else os.EX_OK
+
+
+def _site(arguments: argparse.Namespace) -> Site:
+    """What doctor looks at: also with a configuration that is not good, for that may be what is wrong."""
+    from chat_server.operations.doctor.site import Site
+
+    config, config_error, secret_error = Config(), "", ""
+    try:
+        config = _config_without_secret(arguments)
+    except ConfigurationError as error:
+        config_error = str(error)
+    else:
+        try:
+            _config(arguments)
+        except ConfigurationError as error:
+            secret_error = str(error)
+    return Site(arguments.config, config, config_error, secret_error, _now())
+
+
 def _tell(arguments: argparse.Namespace, text: str, **facts: str | int | None) -> int:
     """What was done: the text for a person, or the facts as JSON."""
     if arguments.json:
@@ -299,4 +334,5 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "restore": restore_backup,
     "checkpoint": checkpoint,
     "healthcheck": healthcheck,
+    "doctor": doctor,
 }

@@ -1,0 +1,47 @@
+"""Asking all questions, in the order of the guide."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
+
+from chat_server.operations.doctor.report import Check, Question, Report, answer, report
+from chat_server.operations.doctor.site import Site
+from chat_server.operations.errors import RefusedError
+
+CHAPTERS: Final = ("startup", "websocket", "authentication", "database", "performance", "clients", "network", "logs")
+
+
+def questions() -> list[Question]:
+    """Every question there is, chapter by chapter."""
+    modules = [f"{__package__}.{chapter}" for chapter in CHAPTERS]
+    return [
+        question
+        for module in modules
+        if importlib.util.find_spec(module)
+        for question in importlib.import_module(module).QUESTIONS
+    ]
+
+
+def examine(site: Site, *, only: Collection[str], progress: Callable[[float], None]) -> Report:
+    """Asks the questions whose ids are in `only`, or all where it is empty. `progress` is told the share that is done.
+
+    Raises RefusedError for an id that no question has.
+    """
+    asked = _chosen(questions(), only)
+    checks: list[Check] = []
+    for number, question in enumerate(asked):
+        progress(number / len(asked))
+        checks.append(answer(question, site))
+    progress(1)
+    return report(checks)
+
+
+def _chosen(every: Sequence[Question], only: Collection[str]) -> Sequence[Question]:
+    ids = [question.id for question in every]
+    unknown = sorted(set(only) - set(ids))
+    if unknown:
+        raise RefusedError(f"there is no check {', '.join(unknown)}: there are {', '.join(ids)}")
+    return [question for question in every if question.id in only] if only else every
