@@ -41,12 +41,12 @@ run: $(VENV)/.runtime .run/config.toml
 test:
 	@$(MAKE) --no-print-directory --keep-going lint test-unit
 
-lint: $(VENV)/.development $(VENV)/.load $(VENV)/.bench
+lint: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-test-unit: $(VENV)/.development $(VENV)/.load $(VENV)/.bench tools
+test-unit: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts tools
 	@rm -rf build/coverage && mkdir -p build/coverage
 	$(BIN)/coverage run -m pytest; status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; \
@@ -121,6 +121,10 @@ $(VENV)/.development: requirements-dev.lock $(VENV)/.runtime
 
 $(VENV)/.load: requirements-load.lock $(VENV)/.runtime
 	$(PIP_INSTALL) $(PINNED) -r requirements-load.lock
+	@touch $@
+
+$(VENV)/.hosts: requirements-hosts.lock $(VENV)/.runtime
+	$(PIP_INSTALL) $(PINNED) -r requirements-hosts.lock
 	@touch $@
 
 $(VENV)/.bench: requirements-bench.lock $(VENV)/.runtime

@@ -15,6 +15,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 RUNTIME: list[str] = PROJECT["project"]["dependencies"]
 DEVELOPMENT: list[str] = PROJECT["project"]["optional-dependencies"]["dev"]
 LOAD: list[str] = PROJECT["project"]["optional-dependencies"]["load"]
+HOSTS: list[str] = PROJECT["project"]["optional-dependencies"]["hosts"]
 BENCHMARK: list[str] = PROJECT["project"]["optional-dependencies"]["bench"]
 BUILD: list[str] = PROJECT["build-system"]["requires"]
 
@@ -33,6 +34,7 @@ def pins(lock: str) -> dict[str, str]:
         ("The service needs", RUNTIME),
         ("Tests and checks need", DEVELOPMENT),
         ("Load tests need", LOAD),
+        ("Provisioning and host tests need", HOSTS),
         ("The benchmark needs", BENCHMARK),
         ("The build needs", BUILD),
     ],
@@ -50,6 +52,7 @@ def test_every_direct_dependency_is_justified_in_one_line(heading: str, requirem
         ("requirements.lock", RUNTIME),
         ("requirements-dev.lock", RUNTIME + DEVELOPMENT),
         ("requirements-load.lock", LOAD),
+        ("requirements-hosts.lock", HOSTS),
         ("requirements-bench.lock", RUNTIME + BENCHMARK),
         ("requirements-build.lock", BUILD),
     ],
@@ -78,11 +81,12 @@ def test_tests_run_with_the_versions_that_the_service_ships_with() -> None:
     assert {name: development.get(name) for name in pins("requirements.lock")} == pins("requirements.lock")
 
 
-def test_load_tests_run_with_the_versions_of_everything_else_in_the_same_environment() -> None:
-    others = pins("requirements-dev.lock") | pins("requirements-bench.lock")
-    load = pins("requirements-load.lock")
+@pytest.mark.parametrize("lock", ["requirements-load.lock", "requirements-hosts.lock"])
+def test_load_and_hosts_use_the_versions_of_everything_else_in_the_same_environment(lock: str) -> None:
+    others = pins("requirements-dev.lock") | pins("requirements-bench.lock") | pins("requirements-load.lock")
     # Behind a version may stand for which platforms it is: that depends on who needs it.
-    assert {name: pin for name, pin in load.items() if others.get(name, pin).split(";")[0] != pin.split(";")[0]} == {}
+    differing = {name for name, pin in pins(lock).items() if others.get(name, pin).split(";")[0] != pin.split(";")[0]}
+    assert differing == set()
 
 
 def test_the_benchmark_runs_with_the_versions_that_the_service_ships_with_and_tests_use() -> None:
@@ -97,6 +101,7 @@ def test_the_benchmark_runs_with_the_versions_that_the_service_ships_with_and_te
         "requirements.lock",
         "requirements-dev.lock",
         "requirements-load.lock",
+        "requirements-hosts.lock",
         "requirements-bench.lock",
         "requirements-build.lock",
     ],
