@@ -50,6 +50,7 @@ from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailable
 from chat_server.storage.lock import ServerLock
 from chat_server.storage.migrations import VERSIONS
 from chat_server.storage.readers import Readers
+from chat_server.storage.room import wait_for_room
 from chat_server.storage.writer import Batch, Writer
 
 log = logging.getLogger("chat_server")
@@ -80,6 +81,7 @@ def serve(load: Callable[[], Config]) -> int:
     output = logs.configure(config.server.log_level, config.server.log_format, sys.stderr)
     lock = ServerLock(Path(config.database.path))
     try:
+        wait_for_room(lock.path.parent)
         lock.acquire()
         found = prepare(Path(config.database.path))
         listener = listen(config.server.host, config.server.port, systemd.passed_sockets())

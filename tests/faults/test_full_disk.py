@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -130,3 +132,40 @@ def test_a_server_that_is_killed_on_a_full_disk_keeps_what_it_acknowledged(tmp_p
     server = start(tmp_path, disk, port=server.port)
     assert history(bob) == acknowledged(fates)
     assert server.stop() == 0
+
+
+@contextmanager
+def start_on_a_full_disk(server: Server, disk: SmallDisk) -> Iterator[subprocess.Popen[str]]:
+    """The stopped server's next start, which says on standard error what it waits for."""
+    disk.fill()
+    command = [*disk.enter, *COMMAND, "--config", server.config]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as starting:
+        try:
+            assert "disk is full, waiting for room" in next_line(starting)
+            yield starting
+        finally:
+            starting.kill()
+
+
+def next_line(process: subprocess.Popen[str]) -> str:
+    assert process.stderr
+    return process.stderr.readline()
+
+
+def test_a_start_on_a_full_disk_waits_for_room_and_then_serves(tmp_path: Path, disk: SmallDisk) -> None:
+    """Refusing to start would have systemd give up after some tries, and the admin start it by hand."""
+    server = start(tmp_path, disk)
+    server.client().sign_up("ann")
+    assert server.stop() == 0
+    with start_on_a_full_disk(server, disk) as starting:
+        disk.free()
+        assert "serving" in next_line(starting)
+        assert server.client().log_in("ann").status == 200
+
+
+def test_a_stop_ends_the_waiting_for_room(tmp_path: Path, disk: SmallDisk) -> None:
+    server = start(tmp_path, disk)
+    assert server.stop() == 0
+    with start_on_a_full_disk(server, disk) as starting:
+        starting.terminate()
+        assert starting.wait(5) == 0

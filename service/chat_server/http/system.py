@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
@@ -18,11 +17,11 @@ from chat_server.observability.metrics import Metrics
 from chat_server.storage.errors import StorageUnavailableError
 from chat_server.storage.models import User, WriteProbe
 from chat_server.storage.readers import Readers
+from chat_server.storage.room import LEAST_BYTES, free_bytes
 from chat_server.storage.writer import Writer
 
 PROBE_EVERY_MS = 1_000
 PROBE_PATIENCE_SECONDS = 5
-MIN_FREE_BYTES = 1024 * 1024
 
 
 class HealthBody(Struct, frozen=True):
@@ -77,11 +76,11 @@ class Pulse:
 
     def _try(self, now: int) -> bool:
         try:
-            disk = os.statvfs(self._directory)
+            has_room = free_bytes(self._directory) >= LEAST_BYTES
             self._writer.write(write_probe, now)
         except (OSError, StorageUnavailableError):
             return False
-        return disk.f_bavail * disk.f_frsize >= MIN_FREE_BYTES
+        return has_room
 
 
 class Health:

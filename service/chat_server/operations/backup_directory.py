@@ -20,6 +20,7 @@ from pathlib import Path
 from chat_server.operations.dated import stamp, stamped_at
 from chat_server.storage.durable import sync
 from chat_server.storage.errors import StorageUnavailableError
+from chat_server.storage.room import free_bytes
 
 NAME = re.compile(r"chat-([0-9]{8}-[0-9]{6})\.db")
 UNFINISHED = ".unfinished-"
@@ -96,8 +97,7 @@ class BackupDirectory:
 
     def free_bytes(self) -> int:
         """What a user may still write there."""
-        disk = os.statvfs(self.path)
-        return disk.f_bavail * disk.f_frsize
+        return free_bytes(self.path)
 
 
 def _made_at(name: str) -> int | None:

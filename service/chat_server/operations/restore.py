@@ -20,6 +20,7 @@ from chat_server.operations.verification import Contents, examine
 from chat_server.storage.durable import sync
 from chat_server.storage.errors import DatabaseInUseError, DatabaseUnusableError, StorageUnavailableError
 from chat_server.storage.lock import ServerLock
+from chat_server.storage.room import free_bytes
 from chat_server.storage.wal import LogNotFoldableError, fold, set_aside
 
 PATIENCE_SECONDS = 5
@@ -89,9 +90,8 @@ def _alone(config: Config) -> Iterator[None]:
 
 def _verified(source: BinaryIO, copy: Path, file: Path) -> Contents:
     """The copy, which nobody else can change, is what is verified, and is on the disk."""
-    disk = os.statvfs(copy.parent)
     needed = os.fstat(source.fileno()).st_size + MARGIN_BYTES
-    if disk.f_bavail * disk.f_frsize < needed:
+    if free_bytes(copy.parent) < needed:
         raise StorageUnavailableError(f"{copy.parent}: {needed / 2**20:,.0f} MiB must be free there for a restore")
     copy.unlink(missing_ok=True)
     copy.touch(mode=0o600)

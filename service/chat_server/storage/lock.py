@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from chat_server.storage.errors import DatabaseInUseError, DatabaseUnusableError
@@ -35,9 +36,10 @@ class ServerLock:
             raise DatabaseInUseError(
                 f"{self.path}: another chat-server (process {holder}) uses this database: stop it first"
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
+        with suppress(OSError):  # a full disk has no room for the holder's name, and the lock holds without it
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
 
     def release(self) -> None:
         if self._descriptor >= 0:
