@@ -15,6 +15,7 @@ LogLevel = Literal["error", "warn", "info", "debug", "trace"]
 Registration = Literal["open", "invite", "closed"]
 
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
+Bytes = Annotated[int, Meta(ge=1, le=2**50)]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 24 * 3600)]
 
 
@@ -25,6 +26,7 @@ class ServerSection(Struct, frozen=True, forbid_unknown_fields=True):
     log_format: Literal["auto", "text", "journal", "json"] = "auto"
     trusted_proxies: tuple[str, ...] = ()
     cors_origins: tuple[str, ...] = ()
+    public_url: str = ""
 
 
 class DatabaseSection(Struct, frozen=True, forbid_unknown_fields=True):
@@ -34,6 +36,7 @@ class DatabaseSection(Struct, frozen=True, forbid_unknown_fields=True):
     readers: Annotated[int, Meta(ge=1, le=32)] = 4
     slow_query_ms: Positive = 200
     busy_timeout_seconds: Seconds = 30
+    large_bytes: Bytes = 10 * 2**30
 
 
 class AuthSection(Struct, frozen=True, forbid_unknown_fields=True):

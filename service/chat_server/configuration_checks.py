@@ -55,7 +55,11 @@ def check(config: Config) -> None:
     _check_networks("server", "trusted_proxies", config.server.trusted_proxies)
     _check_networks("rate_limit", "exempt_networks", config.rate_limit.exempt_networks)
     for origin in config.server.cors_origins:
-        _check_origin(origin)
+        if origin == "*":
+            raise Mistake("server", "cors_origins", 'has "*", which lets every site in', "name the sites")
+        _check_origin("cors_origins", origin, "has")
+    if config.server.public_url:
+        _check_origin("public_url", config.server.public_url, "is")
     if config.database.url:
         raise Mistake("database", "url", 'is given, but type is "sqlite"', "remove it: path names the database file")
     if config.database.path in {"", ":memory:"}:
@@ -158,10 +162,8 @@ def _check_networks(section: str, key: str, networks: Iterable[str]) -> None:
             raise Mistake(section, key, f"has {shown(network)}, which is no network", remedy) from None
 
 
-def _check_origin(origin: str) -> None:
+def _check_origin(key: str, origin: str, verb: str) -> None:
     """Origins are compared with what browsers send (RFC 6454, section 6.2), so must be written as they do."""
-    if origin == "*":
-        raise Mistake("server", "cors_origins", 'has "*", which lets every site in', "name the sites")
     try:
         parts = urlsplit(origin)
         port = parts.port
@@ -170,12 +172,12 @@ def _check_origin(origin: str) -> None:
     if parts.scheme not in {"http", "https"} or not parts.hostname or not origin.isascii() or parts.username:
         raise Mistake(
             "server",
-            "cors_origins",
-            f"has {shown(origin)}, which is no origin",
+            key,
+            f"{verb} {shown(origin)}, which is no origin",
             'write it like "https://chat.example.org"',
         )
     default_port = {"http": 80, "https": 443}[parts.scheme]
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     as_sent = f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default_port} else "")
     if origin != as_sent:
-        raise Mistake("server", "cors_origins", f"has {shown(origin)}, which no browser sends", f'write "{as_sent}"')
+        raise Mistake("server", key, f"{verb} {shown(origin)}, which no browser sends as an origin", f'write "{as_sent}"')

@@ -120,11 +120,19 @@ def test_a_mistake_in_the_file_is_one_line_with_key_and_remedy(
         ),
         (
             '[server]\ncors_origins = ["https://Chat.example.org:443/"]',
-            'which no browser sends; write "https://chat.example.org"',
+            'which no browser sends as an origin; write "https://chat.example.org"',
         ),
         (
             '[server]\ncors_origins = ["https://a.example:99999"]',
             '[server] cors_origins has "https://a.example:99999", which is no origin',
+        ),
+        (
+            '[server]\npublic_url = "chat.example.org"',
+            '[server] public_url is "chat.example.org", which is no origin; write it like "https://chat.example.org"',
+        ),
+        (
+            '[server]\npublic_url = "https://chat.example.org/chat"',
+            'which no browser sends as an origin; write "https://chat.example.org"',
         ),
         (
             '[database]\nurl = "postgresql:///chat"',
@@ -151,6 +159,7 @@ def test_a_value_that_cannot_work_is_refused(refusal: Callable[..., str], text: 
         '[server]\nhost = "chat-1.example.org"',
         '[server]\ntrusted_proxies = ["10.0.0.0/8", "127.0.0.1", "2001:db8::/32", "::1"]',
         '[server]\ncors_origins = ["https://chat.example.org", "http://localhost:3000", "http://[::1]:3000"]',
+        '[server]\npublic_url = "https://chat.example.org"',
     ],
 )
 def test_values_that_work_are_accepted(loaded: Callable[..., Config], text: str) -> None:
