@@ -40,13 +40,15 @@ def conversation(client: Client, *names: str) -> Iterator[Conversation]:
 class Conversation:
     """Both of its people, with what each has sent, heard of and got."""
 
-    def __init__(self, client: Client, *names: str) -> None:
+    def __init__(self, client: Client, *names: str, window: int = WINDOW, pause_seconds: float = 0) -> None:
+        """Each is `window` messages ahead of their acknowledgements; both rest for a moment after what has come."""
         ann, bob = [client.sign_up(name) for name in names]
-        self.people = [Correspondent(one, other, window=WINDOW) for one, other in [(ann, bob), (bob, ann)]]
+        self.people = [Correspondent(one, other, window=window) for one, other in [(ann, bob), (bob, ann)]]
         self.interruptions = 0
         """How often one of the two had to connect again."""
         self.failure: BaseException | None = None
         self._finishing = threading.Event()
+        self._pause_seconds = pause_seconds
         self._port = client.port
 
     @property
@@ -66,16 +68,33 @@ class Conversation:
     def go_on(self) -> None:
         """The thread's life."""
         try:
-            while not self._finishing.is_set():
+            while not self._finishing.wait(self._pause_seconds):
                 self._turn(writing=True)
-            deadline = time.monotonic() + FINISH_SECONDS
-            while not all(self._is_done(one) for one in self.people):
-                assert time.monotonic() < deadline, [(len(one.unacknowledged), one.reached) for one in self.people]
-                self._turn(writing=False)
+            self._end()
         except BaseException as failure:  # noqa: BLE001  told to whoever waits
             self.failure = failure
         for one in self.people:
             one.hang_up()
+
+    def exchange(self, count: int) -> None:
+        """Without a thread: each has so many more acknowledged, the other has got them, and both hang up."""
+        wanted = [len(one.acknowledged) + count for one in self.people]
+        deadline = time.monotonic() + FINISH_SECONDS
+        while any(len(one.acknowledged) < each for one, each in zip(self.people, wanted, strict=True)):
+            assert time.monotonic() < deadline, [
+                (len(one.acknowledged), len(one.unacknowledged)) for one in self.people
+            ]
+            self._turn(writing=True)
+        self._end()
+        for one in self.people:
+            one.hang_up()
+
+    def _end(self) -> None:
+        """Returns when both have all that was written."""
+        deadline = time.monotonic() + FINISH_SECONDS
+        while not all(self._is_done(one) for one in self.people):
+            assert time.monotonic() < deadline, [(len(one.unacknowledged), one.reached) for one in self.people]
+            self._turn(writing=False)
 
     def _turn(self, *, writing: bool) -> None:
         for one in self.people:

@@ -1,0 +1,1 @@
+"""The fault drills, one module for each chapter of the troubleshooting guide."""
