@@ -14,6 +14,9 @@ from msgspec import Meta, Struct
 LogLevel = Literal["error", "warn", "info", "debug", "trace"]
 Registration = Literal["open", "invite", "closed"]
 
+# Values of these are never repeated where others may read it: the journal, a support bundle.
+SECRETS = {("auth", "jwt_secret"), ("database", "url"), ("alerts", "webhook_url")}
+
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 Bytes = Annotated[int, Meta(ge=1, le=2**50)]
 Seconds = Annotated[int, Meta(ge=1, le=10 * 365 * 24 * 3600)]
@@ -94,6 +97,16 @@ class BackupSection(Struct, frozen=True, forbid_unknown_fields=True):
     keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
 
 
+class AlertsSection(Struct, frozen=True, forbid_unknown_fields=True):
+    mail_to: tuple[str, ...] = ()
+    webhook_url: str = ""
+    command: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        """Without the address: who knows it can often post there."""
+        return f"AlertsSection(mail_to={self.mail_to!r}, webhook_url=..., command={self.command[:1]!r}...)"
+
+
 class Config(Struct, frozen=True, forbid_unknown_fields=True):
     """All of config.toml. `load` in configuration.py makes one; nothing else does, but tests."""
 
@@ -104,3 +117,4 @@ class Config(Struct, frozen=True, forbid_unknown_fields=True):
     limits: LimitsSection = LimitsSection()
     websocket: WebSocketSection = WebSocketSection()
     backup: BackupSection = BackupSection()
+    alerts: AlertsSection = AlertsSection()

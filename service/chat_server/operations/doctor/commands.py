@@ -1,0 +1,39 @@
+"""Commands as an admin types them, for remedies."""
+
+from __future__ import annotations
+
+import pwd
+import shlex
+from pathlib import Path
+
+from chat_server.operations.doctor.site import UNIT, Site
+from chat_server.operations.owner import owner_of
+
+SERVICE = UNIT.removesuffix(".service")
+INSTALLED = Path("/opt/chat-server/config.toml")
+
+
+def chat_server(site: Site, *words: str) -> str:
+    """Our own command."""
+    config = [] if site.config_path == INSTALLED else ["--config", str(site.config_path.absolute())]
+    return shlex.join(["sudo", "chat-server", *config, *words])
+
+
+def systemctl(verb: str) -> str:
+    """What systemd is to do with the service: "restart"."""
+    return f"sudo systemctl {verb} {SERVICE}"
+
+
+def sql(site: Site, statements: str) -> str:
+    """SQL for the database, by the shell of SQLite, as the database's owner: root's files would lock the server out."""
+    return shlex.join(["sudo", "-u", service_user(site), "sqlite3", str(site.database), statements])
+
+
+def service_user(site: Site) -> str:
+    """Whose the database has to be: the unit's user, or without a unit whose it is."""
+    if user := site.unit.get("User"):
+        return user
+    try:
+        return pwd.getpwuid(owner_of(site.database).st_uid).pw_name
+    except (OSError, KeyError):
+        return SERVICE
