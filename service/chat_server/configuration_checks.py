@@ -11,9 +11,10 @@ from pathlib import Path
 from stat import S_IROTH
 from urllib.parse import urlsplit
 
-from chat_server.config import AuthSection, Config
+from chat_server.config import AlertsSection, AuthSection, Config
 
 SHORTEST_SECRET_BYTES = 32
+LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SECRET_REMEDY = "put the output of `openssl rand -base64 32` there"  # noqa: S105  no secret, but where to get one
 
 # Parts of secrets from tutorials, templates and token debuggers, without what stands between the words.
@@ -66,6 +67,7 @@ def check(config: Config) -> None:
         raise Mistake("database", "path", "names no file", "give the path of the database file")
     if not config.backup.directory:
         raise Mistake("backup", "directory", "is empty", "give the directory that backups are kept in")
+    _check_alerts(config.alerts)
     websocket = config.websocket
     if websocket.heartbeat_timeout_seconds >= websocket.heartbeat_seconds:
         raise Mistake(
@@ -180,4 +182,41 @@ def _check_origin(key: str, origin: str, verb: str) -> None:
     host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
     as_sent = f"{parts.scheme}://{host}" + (f":{port}" if port not in {None, default_port} else "")
     if origin != as_sent:
-        raise Mistake("server", key, f"{verb} {shown(origin)}, which no browser sends as an origin", f'write "{as_sent}"')
+        raise Mistake(
+            "server", key, f"{verb} {shown(origin)}, which no browser sends as an origin", f'write "{as_sent}"'
+        )
+
+
+def _check_alerts(alerts: AlertsSection) -> None:
+    """What is told to whom must not fail for the first time when something is wrong already."""
+    for person in alerts.mail_to:
+        # It is an argument of sendmail's, where what begins with a dash would be an option.
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._%+-]*(@[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?)?", person):
+            raise Mistake(
+                "alerts", "mail_to", f"has {shown(person)}, which is no address", 'write it like "admin@example.org"'
+            )
+    if alerts.webhook_url:
+        _check_webhook(alerts.webhook_url)
+    if alerts.command and not alerts.command[0].startswith("/"):
+        raise Mistake(
+            "alerts",
+            "command",
+            f"begins with {shown(alerts.command[0])}, which is no full path",
+            'write it like ["/usr/local/bin/wake-me", "--loudly"]',
+        )
+
+
+def _check_webhook(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        parts.port  # noqa: B018  raises where it is no number
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or not re.fullmatch("[!-~]+", url):
+        raise Mistake("alerts", "webhook_url", "is no address", 'write it like "https://hooks.example.org/chat"')
+    if parts.username is not None:
+        raise Mistake(
+            "alerts", "webhook_url", "has a name or password in it", "use command, with a program that signs in"
+        )
+    if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        raise Mistake("alerts", "webhook_url", "sends news through the net for all to read", "write https://")

@@ -137,6 +137,7 @@ class Server:
             self.writer,
             Tokens(config.auth.jwt_secret, expiry_seconds=config.auth.token_expiry_seconds),
             idle_seconds=config.auth.session_idle_seconds,
+            metrics=self.metrics,
             clock=clock,
             ended=self.hub.close_sessions,
         )

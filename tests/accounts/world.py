@@ -94,6 +94,7 @@ def open_world(directory: Path) -> Iterator[World]:
         writer,
         Tokens("a secret of the tests, long enough to sign with", expiry_seconds=TOKEN_SECONDS),
         idle_seconds=IDLE_SECONDS,
+        metrics=Metrics(version="test"),
         clock=clock,
         ended=end,
     )

@@ -68,18 +68,21 @@ class Service:
         self.hub = hub = Hub()
         rate = Rate(per_minute=1, burst=1)  # of which nobody's connection is limited
         conversations = Conversations(readers, writer, clock=now)
+        metrics = Metrics(version="0")
         tokens = Tokens("only-for-tests-" * 4, expiry_seconds=60)
         parts = Parts(
             config=Config(),
             clock=now,
             hub=hub,
             presence=Presence(),
-            sessions=Sessions(readers, writer, tokens, idle_seconds=60, clock=now, ended=hub.close_sessions),
+            sessions=Sessions(
+                readers, writer, tokens, idle_seconds=60, metrics=metrics, clock=now, ended=hub.close_sessions
+            ),
             conversations=conversations,
             messages=Messages(conversations, writer, rate=rate),
             readers=readers,
             writer=writer,
-            metrics=Metrics(version="0"),
+            metrics=metrics,
             tally=MessageTally(),
             frame_rate=rate,
         )

@@ -43,7 +43,7 @@ def test_who_answers_no_ping_is_gone(beating_server: Server) -> None:
         assert len(pings(frames)) == 1
         assert mute.close_code == 1002
         assert annas.closed is None
-    assert ben.user_id in beating_server.wait_for_log("heartbeat")
+    assert f"user={ben.user_id} address=127.0.0.1" in beating_server.wait_for_log("heartbeat")
 
 
 def test_ready_says_how_often(beating_server: Server) -> None:

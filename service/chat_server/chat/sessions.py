@@ -15,6 +15,7 @@ import gevent
 
 from chat_server.chat.conversations import new_id
 from chat_server.chat.refusals import RefusalError
+from chat_server.observability.metrics import Metrics
 from chat_server.security.addresses import address_group
 from chat_server.security.tokens import Claims, TokenExpired, TokenInvalid, Tokens
 from chat_server.storage.compiled import Compiled
@@ -118,9 +119,11 @@ class Sessions:
         tokens: Tokens,
         *,
         idle_seconds: int,
+        metrics: Metrics,
         clock: Callable[[], int],
         ended: Callable[[Collection[str]], None],
     ) -> None:
+        self._metrics = metrics
         self._readers = readers
         self._writer = writer
         self._tokens = tokens
@@ -140,13 +143,15 @@ class Sessions:
         now = self._clock()
         try:
             claims = self._tokens.verify(token, now=now)
-        except (TokenInvalid, TokenExpired) as fault:
-            raise UnauthorizedError(str(fault)) from fault
+        except TokenExpired as late:
+            raise self._refused("expired", str(late)) from late
+        except TokenInvalid as fault:
+            raise self._refused("invalid" if token else "missing", str(fault)) from fault
         living = self._find(claims)
         if living is None or living.user_id != claims.user_id or self._idle(living.last_used_at, now):
             if self._readers.run(is_deleted, claims.user_id):
                 raise AccountDeletedError
-            raise UnauthorizedError("the session has ended")
+            raise self._refused("ended", "the session has ended")
         self._note_use(claims.session_id, living, now)
         return Caller(living.user_id, living.username, claims.session_id, claims.expires_at * 1000)
 
@@ -162,15 +167,18 @@ class Sessions:
         except TokenExpired as late:
             claims, expired = late.claims, True
         except TokenInvalid as fault:
-            raise UnauthorizedError(str(fault)) from fault
-        token_id = self._writer.write(rotate, claims, expired=expired, idle_ms=self._idle_ms, now=now)
+            raise self._refused("invalid" if token else "missing", str(fault)) from fault
+        try:
+            token_id = self._writer.write(rotate, claims, expired=expired, idle_ms=self._idle_ms, now=now)
+        except UnauthorizedError as over:
+            raise self._refused("ended", str(over)) from over
         if token_id is None:
             log.warning(
                 "token reused, its session ends",
                 {"user": claims.user_id, "session": claims.session_id, "address": device.address},
             )
             self.announce_end([claims.session_id])
-            raise UnauthorizedError("the session has ended")
+            raise self._refused("reused", "the session has ended")
         if claims.session_id in self._living:
             self._living[claims.session_id].last_used_at = now
         return self.issue(user_id=claims.user_id, session_id=claims.session_id, token_id=token_id)
@@ -209,6 +217,10 @@ class Sessions:
     def still_living(self, session_ids: Collection[str]) -> set[str]:
         """Which of the sessions the database still has."""
         return self._readers.run(existing, session_ids)
+
+    def _refused(self, reason: str, words: str) -> UnauthorizedError:
+        self._metrics.tokens_refused.labels(reason).inc()
+        return UnauthorizedError(words)
 
     def _find(self, claims: Claims) -> _Living | None:
         living = self._living.get(claims.session_id)

@@ -45,6 +45,7 @@ class Metrics:
         self.slow_queries = counter("slow_queries", "Reads that took longer than [database] slow_query_ms.")
         self.errors = counter("errors", "Error frames sent to sockets, by code.", "code")
         self.logins = counter("logins", "Attempts to log in, by result.", "result")
+        self.tokens_refused = counter("tokens_refused", "Tokens that let nobody in, by reason.", "reason")
         self.rate_limited = counter("rate_limited", "What was refused for its rate, by kind.", "kind")
         self.http_requests = counter("http_requests", "HTTP requests.", "method", "route", "status")
         self.http_seconds = histogram("http_request_seconds", "How long HTTP requests took.", _SECONDS, "route")
@@ -86,6 +87,7 @@ class Metrics:
             (self.messages, ("stored", "repeated", "conflicting", "failed")),
             (self.commits, ("durable", "failed")),
             (self.logins, ("succeeded", "failed")),
+            (self.tokens_refused, ("missing", "invalid", "expired", "ended", "reused")),
         ):
             for result in results:
                 counter.labels(result)

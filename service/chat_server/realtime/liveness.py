@@ -49,7 +49,7 @@ class Watch:
             log.info("slow reader closed", {"user": self._connection.user_id, "queued": socket.queued})
             socket.give_up()
         elif self._beat_left and not self._answered(now):
-            log.info("heartbeat missed", {"user": self._connection.user_id})
+            log.info("heartbeat missed", {"user": self._connection.user_id, "address": self._connection.address})
             self._connection.close(1002, "heartbeat: no answer to PING")
             socket.abort()  # nobody is there to answer the CLOSE; the person is offline from now on
         elif now >= self._beat_at:
