@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import FieldInfo, replace
 
-from chat_server.config import Config
+from chat_server.config import SECRETS, Config
 from chat_server.configuration_checks import Mistake, check, shown, signing_secret
 from chat_server.secret_file import write_secret
 
@@ -25,9 +25,6 @@ SECTIONS: Mapping[str, Mapping[str, FieldInfo]] = {
     section.name: {field.name: field for field in msgspec.structs.fields(section.type)}
     for section in msgspec.structs.fields(Config)
 }
-
-# Values of these are never repeated in a message: it goes to the journal.
-SECRETS = {("auth", "jwt_secret"), ("database", "url")}
 
 
 class ConfigurationError(Exception):

@@ -144,6 +144,17 @@ def test_a_mistake_in_the_file_is_one_line_with_key_and_remedy(
             "[websocket]\nheartbeat_seconds = 5",
             "[websocket] heartbeat_timeout_seconds is 5; give less than heartbeat_seconds, which is 5",
         ),
+        ('[alerts]\nmail_to = ["-oQ/tmp"]', '[alerts] mail_to has "-oQ/tmp", which is no address; write it like'),
+        ('[alerts]\nmail_to = ["a b"]', '[alerts] mail_to has "a b", which is no address'),
+        ('[alerts]\ncommand = ["wake-me"]', '[alerts] command begins with "wake-me", which is no full path'),
+        ('[alerts]\nwebhook_url = "hooks.example.org"', "[alerts] webhook_url is no address; write it like"),
+        ('[alerts]\nwebhook_url = "https://a:99999"', "[alerts] webhook_url is no address"),
+        ('[alerts]\nwebhook_url = "https://a/b\\r\\nc"', "[alerts] webhook_url is no address"),
+        (
+            '[alerts]\nwebhook_url = "http://hooks.example.org"',
+            "webhook_url sends news through the net for all to read",
+        ),
+        ('[alerts]\nwebhook_url = "https://me:pw@a.example"', "[alerts] webhook_url has a name or password in it"),
     ],
 )
 def test_a_value_that_cannot_work_is_refused(refusal: Callable[..., str], text: str, message: str) -> None:
@@ -160,10 +171,19 @@ def test_a_value_that_cannot_work_is_refused(refusal: Callable[..., str], text: 
         '[server]\ntrusted_proxies = ["10.0.0.0/8", "127.0.0.1", "2001:db8::/32", "::1"]',
         '[server]\ncors_origins = ["https://chat.example.org", "http://localhost:3000", "http://[::1]:3000"]',
         '[server]\npublic_url = "https://chat.example.org"',
+        '[alerts]\nmail_to = ["root", "night.shift+chat@example.org"]\ncommand = ["/usr/bin/true"]',
+        '[alerts]\nwebhook_url = "https://hooks.example.org/services/T0/B0?x=1"',
+        '[alerts]\nwebhook_url = "http://[::1]:9000/"',
     ],
 )
 def test_values_that_work_are_accepted(loaded: Callable[..., Config], text: str) -> None:
     loaded(AUTH + text)
+
+
+def test_where_alerts_are_posted_is_not_printed(loaded: Callable[..., Config]) -> None:
+    config = loaded(AUTH + '[alerts]\nwebhook_url = "https://hooks.example.org/known-to-few"')
+    assert "AlertsSection(" in repr(config)
+    assert "known-to-few" not in repr(config)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
