@@ -21,11 +21,11 @@ def lines(report: Report) -> Iterator[str]:
 
 
 def _check(check: Check, id_width: int) -> Iterator[str]:
-    yield f"{MARKS[check.status]:{MARK_WIDTH}}  {check.id:{id_width}}  {_printable(check.seen)}"
+    yield f"{MARKS[check.status]:{MARK_WIDTH}}  {check.id:{id_width}}  {printable(check.seen)}"
     if check.status in {"warning", "failure"}:
         margin = " " * (MARK_WIDTH + id_width + 4)
         for step in check.remedy.splitlines():
-            yield f"{margin}{_printable(step)}"
+            yield f"{margin}{printable(step)}"
         yield f'{margin}more: {DOCUMENT}, "{check.chapter}"'
 
 
@@ -41,7 +41,7 @@ def _summary(report: Report) -> str:
     return f"{MARKS[report.status]}: {', '.join(parts)}"
 
 
-def _printable(text: str) -> str:
+def printable(text: str) -> str:
     """Others' words may be in it (a process's name, a line of the log): none of them may steer the terminal."""
     return "".join(
         character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
