@@ -115,8 +115,9 @@ def test_it_holds_no_configuration_and_nothing_compiled_by_python(entries: Mappi
     assert [name for name in entries if name.startswith("var/")] == []
 
 
-def test_dpkg_treats_no_file_as_configuration(unpacked: Path) -> None:
-    assert not (unpacked / "DEBIAN/conffiles").exists()
+def test_dpkg_treats_one_file_as_configuration(unpacked: Path) -> None:
+    """When backups are made is the admin's; config.toml is no file of dpkg's."""
+    assert (unpacked / "DEBIAN/conffiles").read_text() == "/etc/cron.d/chat-server\n"
 
 
 def test_the_example_has_no_secret(unpacked: Path) -> None:

@@ -11,7 +11,9 @@ from tests.backup.contents import messages
 from tests.commands.admin import CHAT_SERVER
 from tests.server import COMMAND, UNMEASURED, free_port, write_config
 
-DOCUMENT = (Path(__file__).parents[2] / "docs" / "backup.md").read_text()
+ROOT = Path(__file__).parents[2]
+DOCUMENT = (ROOT / "docs" / "backup.md").read_text()
+CRON = (ROOT / "packaging" / "debian" / "chat-server.cron.d").read_text()
 
 # systemctl, for one service without systemd: it really stops the server, and starts it.
 SYSTEMCTL = """#!/bin/sh
@@ -45,7 +47,8 @@ def test_its_commands_work_in_their_order(tmp_path: Path) -> None:
     names = {"home": home, "config": config, "server": " ".join(COMMAND), "chat_server": CHAT_SERVER}
     program(bin_ / "systemctl", SYSTEMCTL.format(**names))
     program(bin_ / "systemd-cat", SYSTEMD_CAT)
-    (nightly,) = re.findall(r"^45 2 \* \* \* root (.*)$", DOCUMENT, re.MULTILINE)
+    program(bin_ / "journalctl", "#!/bin/sh\n")
+    (nightly,) = re.findall(r"^45 2 \* \* \* root (.*)$", CRON, re.MULTILINE)
     blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
     script = "\n".join(["systemctl start chat-server", nightly, *blocks, "systemctl stop chat-server"])
     script = script.replace("/opt/chat-server/", f"{bin_}/")
@@ -69,7 +72,7 @@ def test_its_commands_work_in_their_order(tmp_path: Path) -> None:
 def test_what_it_says_of_failures_is_what_the_commands_say() -> None:
     _, _, table = DOCUMENT.partition("## When it fails")
     phrases = [phrase.split(" (")[0] for phrase in re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)]
-    service = Path(__file__).parents[2] / "service" / "chat_server"
+    service = ROOT / "service" / "chat_server"
     said = "".join(file.read_text() for file in service.rglob("*.py"))
     assert phrases
     assert [phrase for phrase in phrases if phrase not in said] == []
