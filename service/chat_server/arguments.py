@@ -27,7 +27,7 @@ exit codes:
   66  the database, or the file to restore, is missing, unreadable, damaged, another program's or another version's
   69  serve: the address or port cannot be listened on
   74  the output could not be written
-  75  the database is busy, or its disk is full: try again
+  75  the database is busy, or its disk is full: try again; for doctor: an alert reached nobody, and is told again
   78  the configuration is wrong
   130 interrupted
 """
@@ -118,14 +118,14 @@ def parser() -> argparse.ArgumentParser:
         "is healthy, 1 when it is not or does not answer. For containers and monitors.",
     )
     _leaf(healthcheck, "healthcheck")
-    doctor = commands.add_parser(
-        "doctor",
-        help="say what is wrong here, and what cures it",
-        description="Walks the troubleshooting guide on this host, whether the server runs or not, and says what is "
-        "wrong and what cures it. It changes nothing. Run it as root: another user may not see everything.",
+    _doctor(
+        commands.add_parser(
+            "doctor",
+            help="say what is wrong here, and what cures it",
+            description="Walks the troubleshooting guide on this host, whether the server runs or not, and says what "
+            "is wrong and what cures it. It changes nothing. Run it as root: another user may not see everything.",
+        )
     )
-    doctor.add_argument("--only", nargs="+", type=_text, default=(), metavar="ID", help="make these checks alone")
-    _leaf(doctor, "doctor")
     return top
 
 
@@ -227,6 +227,26 @@ def _restore(command: argparse.ArgumentParser) -> None:
     command.add_argument("file", type=Path, metavar="FILE", help="the backup, such as latest.db")
     command.add_argument("--yes", action="store_true", help="don't ask; needed where there is no terminal")
     _leaf(command, "restore")
+
+
+def _doctor(command: argparse.ArgumentParser) -> None:
+    doing = command.add_mutually_exclusive_group()
+    doing.add_argument("--only", nargs="+", type=_text, default=(), metavar="ID", help="make these checks alone")
+    doing.add_argument(
+        "--alert", action="store_true", help="tell whom [alerts] names what turned bad since it was told, or well again"
+    )
+    doing.add_argument("--test-alert", action="store_true", help="send a test to whom [alerts] names, and do no more")
+    source = command.add_mutually_exclusive_group()
+    source.add_argument("--save", type=Path, metavar="FILE", help="write the report into a file, too")
+    source.add_argument("--report", type=Path, metavar="FILE", help="take a report that was saved instead of looking")
+    command.add_argument(
+        "--state",
+        type=Path,
+        default=Path("/var/lib/chat-server-doctor/told.json"),
+        metavar="FILE",
+        help="where --alert keeps who was told what (default: %(default)s)",
+    )
+    _leaf(command, "doctor")
 
 
 def _leaf(command: argparse.ArgumentParser, words: str) -> None:

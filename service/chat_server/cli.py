@@ -17,10 +17,11 @@ from chat_server import arguments as command_line
 from chat_server import terminal
 from chat_server.config import Config
 from chat_server.configuration import ConfigurationError, create_secret, load, load_without_secret
-from chat_server.operations.errors import RefusedError
+from chat_server.operations.errors import RefusedError, UntoldError
 from chat_server.storage.errors import DatabaseUnusableError, StorageUnavailableError
 
 if TYPE_CHECKING:
+    from chat_server.operations.doctor.report import Report
     from chat_server.operations.doctor.site import Site
 
 EXIT_NO = 1
@@ -34,6 +35,7 @@ FAILURES: Mapping[type[Exception], int] = {
     terminal.NoAnswerError: EXIT_NO,
     DatabaseUnusableError: os.EX_NOINPUT,
     StorageUnavailableError: os.EX_TEMPFAIL,
+    UntoldError: os.EX_TEMPFAIL,
     terminal.OutputLostError: os.EX_IOERR,
 }
 
@@ -280,15 +282,58 @@ def healthcheck(arguments: argparse.Namespace) -> int:
 
 def doctor(arguments: argparse.Namespace) -> int:
     from chat_server.operations.doctor import text
-    from chat_server.operations.doctor.examination import examine
 
-    found = examine(_site(arguments), only=arguments.only, progress=terminal.show_progress)
-    if arguments.json:
+    if arguments.test_alert:
+        return _test_alert(arguments)
+    site = _site(arguments)
+    found = _report(arguments, site)
+    if arguments.alert:
+        _alert(arguments, site, found)
+    elif arguments.json:
         terminal.show_json(asdict(found))
     else:
         for line in text.lines(found):
             terminal.show(line)
     return EXIT_FAILURE_FOUND if found.status == "failure" else os.EX_OK
+
+
+def _report(arguments: argparse.Namespace, site: Site) -> Report:
+    from chat_server.operations.alerts import telling
+    from chat_server.operations.doctor.examination import examine
+
+    if arguments.report:
+        return telling.saved(arguments.report)
+    if arguments.save:
+        telling.forget(arguments.save)
+    found = examine(site, only=arguments.only, progress=terminal.show_progress)
+    if arguments.save:
+        telling.save(found, arguments.save)
+    return found
+
+
+def _alert(arguments: argparse.Namespace, site: Site, found: Report) -> None:
+    from chat_server.operations.alerts import telling
+    from chat_server.operations.alerts.news import News
+
+    def log(news: News) -> None:
+        if arguments.json:
+            terminal.show_json(asdict(news))
+        elif news.changes:
+            terminal.show(news.text)
+
+    alerts = None if site.config_error else site.config.alerts
+    telling.tell(found, alerts=alerts, state_file=arguments.state, log=log, now=_now())
+
+
+def _test_alert(arguments: argparse.Namespace) -> int:
+    from chat_server.operations.alerts import telling
+
+    ways = telling.tell_test(_config_without_secret(arguments).alerts, state_file=arguments.state, now=_now())
+    if arguments.json:
+        terminal.show_json({"told": ways})
+    else:
+        terminal.show(f"a test was sent: {', '.join(ways)}")
+    return os.EX_OK
 
 
 def _site(arguments: argparse.Namespace) -> Site:

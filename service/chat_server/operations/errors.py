@@ -5,3 +5,7 @@ from __future__ import annotations
 
 class RefusedError(Exception):
     """What was asked cannot be done, and nothing was changed. Its text is one line that says why."""
+
+
+class UntoldError(Exception):
+    """Somebody could not be told of something; the next run tries again. Its text is one line."""

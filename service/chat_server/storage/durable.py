@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 
@@ -13,3 +14,18 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def write_whole(file: Path, data: bytes, *, mode: int) -> None:
+    """Puts a file in another's place: who reads it finds the old one or the new, whatever happens. Raises OSError."""
+    with tempfile.NamedTemporaryFile(dir=file.parent, prefix=f".{file.name}.", delete=False) as fresh:
+        try:
+            fresh.write(data)
+            fresh.flush()
+            os.fchmod(fresh.fileno(), mode)
+            os.fsync(fresh.fileno())
+            Path(fresh.name).replace(file)
+        except BaseException:
+            Path(fresh.name).unlink()
+            raise
+    sync(file.parent)
