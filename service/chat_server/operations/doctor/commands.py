@@ -25,8 +25,13 @@ def systemctl(verb: str) -> str:
 
 
 def sql(site: Site, statements: str) -> str:
-    """SQL for the database, by the shell of SQLite, as the database's owner: root's files would lock the server out."""
-    return shlex.join(["sudo", "-u", service_user(site), "sqlite3", str(site.database), statements])
+    """SQL for the database."""
+    return f"{sqlite(site, site.database)} {shlex.quote(statements)}"
+
+
+def sqlite(site: Site, file: Path) -> str:
+    """The shell of SQLite on a file, as the database's owner: what root makes there would lock the server out."""
+    return shlex.join(["sudo", "-u", service_user(site), "sqlite3", str(file)])
 
 
 def service_user(site: Site) -> str:

@@ -3,26 +3,41 @@
 from __future__ import annotations
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from chat_server.operations.doctor.report import Check, Question, Report, answer, report
+from chat_server.operations.doctor.report import Check, Finding, Question, Report, answer, report
 from chat_server.operations.doctor.site import Site
 from chat_server.operations.errors import RefusedError
 
-CHAPTERS: Final = ("startup", "websocket", "authentication", "database", "performance", "clients", "network", "logs")
+CHAPTERS: Final = (
+    *("startup", "permissions", "service", "resources"),
+    "websocket",
+    "authentication",
+    *("instances", "leftovers", "database", "backups"),
+    *("load", "tables"),
+    "clients",
+    "network",
+    "logs",
+)
+REINSTALL: Final = "sudo apt install --reinstall chat-server"
 
 
 def questions() -> list[Question]:
     """Every question there is, chapter by chapter."""
-    modules = [f"{__package__}.{chapter}" for chapter in CHAPTERS]
-    return [
-        question
-        for module in modules
-        if importlib.util.find_spec(module)
-        for question in importlib.import_module(module).QUESTIONS
-    ]
+    return [question for chapter in CHAPTERS for question in _questions(f"{__package__}.{chapter}")]
+
+
+def _questions(module: str) -> Sequence[Question]:
+    """Of one module. Where a library is missing, the others are asked all the same."""
+    try:
+        found: Sequence[Question] = importlib.import_module(module).QUESTIONS
+    except ImportError as error:
+        if error.name == module:
+            return ()
+        problem = Finding("failure", f"can't be examined: {error}", REINSTALL)
+        return (Question(module.rpartition(".")[2], ("1.4",), lambda _site: problem),)
+    return found
 
 
 def examine(site: Site, *, only: Collection[str], progress: Callable[[float], None]) -> Report:

@@ -46,6 +46,14 @@ class Listener:
     process: Process | None
 
 
+@dataclass(frozen=True, slots=True)
+class Server:
+    """`config` is what its command line names, or empty."""
+
+    process: Process
+    config: str
+
+
 def process(pid: int) -> Process | None:
     """What is known of it; None when it has ended."""
     try:
@@ -74,10 +82,15 @@ def collides(address: str, host: str) -> bool:
     return ours == theirs or ours.is_unspecified or theirs.is_unspecified
 
 
-def serving() -> list[Process]:
-    """The processes that run `chat-server`, or `chat-server serve`, whatever they serve."""
-    pids = [known.pid for known in psutil.process_iter() if _serves(_words(known))]
-    return [found for pid in pids if (found := process(pid))]
+def serving() -> list[Server]:
+    """The processes that run `chat-server`, or `chat-server serve`; not those of containers on this host."""
+    here = _namespace("self")
+    found = []
+    for known in psutil.process_iter():
+        words = _words(known)
+        if _serves(words) and _namespace(known.pid) in {here, ""} and (ran := process(known.pid)):
+            found.append(Server(ran, _value_of("--config", words)))
+    return found
 
 
 def server_of(database: Path) -> int | None:
@@ -163,6 +176,23 @@ def _serves(words: Iterable[str]) -> bool:
         elif not word.startswith("-"):
             return word == "serve"
     return bool(words)
+
+
+def _value_of(option: str, words: Sequence[str]) -> str:
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word == option:
+            return following
+        if word.startswith(f"{option}="):
+            return word.partition("=")[2]
+    return ""
+
+
+def _namespace(pid: int | str) -> str:
+    """Which processes it sees; empty where that may not be known."""
+    try:
+        return str(Path(f"/proc/{pid}/ns/pid").readlink())
+    except OSError:
+        return ""
 
 
 def _unit(pid: int) -> str:

@@ -69,24 +69,25 @@ def read_for(site: Site, reading: Callable[[sqlite3.Connection], Words], *, seco
         mode = "immutable=1"
 
     def through_connection() -> Words:
+        act_as_owner(database)
         uri = f"{database.absolute().as_uri()}?{mode}"
         with closing(sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)) as connection:
             connection.execute("PRAGMA query_only = 1")
             yield from reading(connection)
 
-    return as_owner(database, through_connection, seconds=seconds)
+    return bounded(through_connection, seconds=seconds)
 
 
-def as_owner(database: Path, reading: Callable[[], Words], *, seconds: int) -> Told:
-    """What `reading` tells in a process of its own, which is the database's owner and ends after so many seconds.
+def bounded(reading: Callable[[], Words], *, seconds: int) -> Told:
+    """What `reading` tells in a process of its own, which ends after so many seconds.
 
-    Raises CannotLookError, DamageError, as it does.
+    Raises CannotLookError for its OSError and RefusedError and where SQLite is kept from reading, and DamageError.
     """
     source, sink = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(source)
-        _tell(database, reading, sink, seconds)
+        _tell(reading, sink, seconds)
     os.close(sink)
     ended = os.pidfd_open(pid)
     try:
@@ -103,7 +104,7 @@ def as_owner(database: Path, reading: Callable[[], Words], *, seconds: int) -> T
     return Told([word for kind, word in told if kind == "word"], ["end", None] in told)
 
 
-def _tell(database: Path, reading: Callable[[], Words], sink: int, seconds: int) -> NoReturn:
+def _tell(reading: Callable[[], Words], sink: int, seconds: int) -> NoReturn:
     """In the child. The kernel ends it when its time is over, whatever it waits for."""
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)
@@ -112,12 +113,11 @@ def _tell(database: Path, reading: Callable[[], Words], sink: int, seconds: int)
         os.write(sink, json.dumps([kind, word]).encode() + b"\n")
 
     try:
-        act_as_owner(database)
         for word in reading():
             say("word", word)
         say("end", None)
     except sqlite3.OperationalError as error:
-        say("cannot", f"{database}: {error}")
+        say("cannot", f"the database can't be read now: {error}")
     except sqlite3.DatabaseError as error:
         say("damage", str(error))
     except (OSError, RefusedError) as error:

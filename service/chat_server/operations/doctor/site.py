@@ -51,8 +51,11 @@ class Site:
 
     @cached_property
     def unit(self) -> Mapping[str, str]:
-        """What systemd says of the service: ActiveState, SubState, Result, NRestarts, MainPID, …; empty without it."""
-        shown = run("systemctl", "show", UNIT)
+        """What systemd says of the service: ActiveState, SubState, Result, NRestarts, MainPID, …; empty without it.
+
+        Times are `@` and seconds since the epoch.
+        """
+        shown = run("systemctl", "show", "--timestamp=unix", UNIT)
         if shown is None or shown.code:
             return {}
         facts = dict(line.partition("=")[::2] for line in shown.text.splitlines() if "=" in line)
@@ -65,6 +68,14 @@ class Site:
             *("journalctl", "--quiet", f"--unit={UNIT}", "--since=-1h", "--output=cat", "--no-pager", "--lines=20000")
         )
         return shown.text.splitlines() if shown and not shown.code else []
+
+    @property
+    def recent(self) -> list[str]:
+        """Of `journal`, what is not over: since somebody, and not systemd by itself, last started the service."""
+        if self.unit.get("NRestarts", "0") != "0":
+            return self.journal
+        starts = (number for number, line in enumerate(self.journal) if line.startswith(f"Starting {UNIT}"))
+        return self.journal[max(starts, default=0) :]
 
 
 def run(*command: str, seconds: float = PROGRAM_SECONDS) -> Output | None:
