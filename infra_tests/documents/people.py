@@ -1,0 +1,56 @@
+"""Who is on the host under test, and what a reader of the documents has at hand of theirs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from infra_tests.shell import Shell
+
+PASSWORD: Final = "Correct-Horse-7"
+NAMES: Final = ("alice", "bob", "mallory")
+API: Final = "http://localhost:8080"
+
+
+@dataclass(frozen=True, slots=True)
+class AtHand:
+    """What is set before a block is typed, and what is typed into it."""
+
+    variables: str = ""
+    standard_input: str = ""
+
+
+def arrive(shell: Shell) -> None:
+    """Makes the accounts, each with this password, and a conversation of alice and bob."""
+    for name in NAMES:
+        made = shell.types(f"sudo chat-server users create {name}", given=f"{PASSWORD}\n")
+        if made.code:  # there from an earlier run
+            shell.root(f"chat-server users reset-password {name}", given=f"{PASSWORD}\n")
+            shell.root(f"chat-server users unlock {name}")
+    token, other = token_of(shell, "alice"), user_id_of(shell, "bob")
+    started = _asked(shell, "/conversations/start", {"otherUserId": other}, token)
+    assert "conversationId" in started, started
+
+
+def token_of(shell: Shell, name: str) -> str:
+    """A fresh token of theirs."""
+    return str(_asked(shell, "/auth/login", {"username": name, "password": PASSWORD})["token"])
+
+
+def user_id_of(shell: Shell, name: str) -> str:
+    """Their id."""
+    return str(_asked(shell, "/auth/login", {"username": name, "password": PASSWORD})["userId"])
+
+
+def _asked(shell: Shell, path: str, body: Mapping[str, str], token: str = "") -> dict[str, object]:
+    line = f"curl -sS {API}{path} --json @- -H 'Authorization: Bearer {token}'"
+    answer: dict[str, object] = json.loads(shell.types(line, given=json.dumps(body)).out)
+    return answer
+
+
+GIVEN: Final[Mapping[str, Callable[[Shell], AtHand]]] = {
+    "a token of alice's": lambda shell: AtHand(variables=f"TOKEN={token_of(shell, 'alice')}"),
+    "the password of alice": lambda _: AtHand(standard_input=f"{PASSWORD}\n"),
+}
