@@ -95,6 +95,10 @@ class WebSocketSection(Struct, frozen=True, forbid_unknown_fields=True):
 class BackupSection(Struct, frozen=True, forbid_unknown_fields=True):
     directory: str = "/var/backups/chat-server"
     keep_days: Annotated[int, Meta(ge=1, le=3650)] = 30
+    encrypt_to: str = ""
+    copy_to: str = ""
+    copy_port: Annotated[int, Meta(ge=1, le=65535)] = 22
+    copy_key_file: str = "/opt/chat-server/backup_key"
 
 
 class AlertsSection(Struct, frozen=True, forbid_unknown_fields=True):

@@ -11,11 +11,16 @@ from pathlib import Path
 from stat import S_IROTH
 from urllib.parse import urlsplit
 
-from chat_server.config import AlertsSection, AuthSection, Config
+from chat_server.config import AlertsSection, AuthSection, BackupSection, Config
 
 SHORTEST_SECRET_BYTES = 32
 LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 SECRET_REMEDY = "put the output of `openssl rand -base64 32` there"  # noqa: S105  no secret, but where to get one
+
+PUBLIC_KEY = re.compile(r"age1[02-9ac-hj-np-z]{58}|ssh-ed25519 [A-Za-z0-9+/]{68}( [!-~ ]*)?")
+DESTINATION = re.compile(
+    r"[A-Za-z0-9_][A-Za-z0-9_.-]*@([A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\]):/[A-Za-z0-9_.,+=@/-]*"
+)
 
 # Parts of secrets from tutorials, templates and token debuggers, without what stands between the words.
 # A random secret contains one of them in fewer than one case in 10,000,000.
@@ -65,8 +70,7 @@ def check(config: Config) -> None:
         raise Mistake("database", "url", 'is given, but type is "sqlite"', "remove it: path names the database file")
     if config.database.path in {"", ":memory:"}:
         raise Mistake("database", "path", "names no file", "give the path of the database file")
-    if not config.backup.directory:
-        raise Mistake("backup", "directory", "is empty", "give the directory that backups are kept in")
+    _check_backup(config.backup)
     _check_alerts(config.alerts)
     websocket = config.websocket
     if websocket.heartbeat_timeout_seconds >= websocket.heartbeat_seconds:
@@ -185,6 +189,30 @@ def _check_origin(key: str, origin: str, verb: str) -> None:
         raise Mistake(
             "server", key, f"{verb} {shown(origin)}, which no browser sends as an origin", f'write "{as_sent}"'
         )
+
+
+def _check_backup(backup: BackupSection) -> None:
+    """These become arguments of `age` and `sftp`, where what begins with a dash would be an option."""
+    if not backup.directory:
+        raise Mistake("backup", "directory", "is empty", "give the directory that backups are kept in")
+    if backup.encrypt_to.startswith(("AGE-SECRET-KEY", "-----BEGIN")):  # and so is not repeated
+        raise Mistake("backup", "encrypt_to", "is a private key", "give its public key, and keep that one elsewhere")
+    if backup.encrypt_to and not PUBLIC_KEY.fullmatch(backup.encrypt_to):
+        raise Mistake(
+            "backup",
+            "encrypt_to",
+            f"is {shown(backup.encrypt_to)}, which is no public key",
+            'give one of age or SSH, such as "age1..." or "ssh-ed25519 AAAA..."',
+        )
+    if backup.copy_to and not DESTINATION.fullmatch(backup.copy_to):
+        raise Mistake(
+            "backup",
+            "copy_to",
+            f"is {shown(backup.copy_to)}, which is no directory of a host",
+            'write it like "chat@backup.example.org:/srv/chat"',
+        )
+    if not backup.copy_key_file.startswith("/"):
+        raise Mistake("backup", "copy_key_file", f"is {shown(backup.copy_key_file)}", "give the file's full path")
 
 
 def _check_alerts(alerts: AlertsSection) -> None:
