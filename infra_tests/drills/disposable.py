@@ -45,6 +45,11 @@ class Disposable:
         """A REST client that comes over the network, from the machine that runs the tests."""
         return Client(self.shell.address, port)
 
+    @property
+    def socket_url(self) -> str:
+        """Where WebSockets are opened, over the network."""
+        return f"ws://{self.shell.address}:{PORT}/socket"
+
     def _exempt(self) -> None:
         """A conversation goes on in most drills, faster than people write."""
         source = self.shell.types("echo $SSH_CONNECTION").out.split()[0]
