@@ -36,7 +36,7 @@ def text_line(record: logging.LogRecord) -> str:
     """For a person: time, level, area, event and fields; a traceback follows, indented, on lines of its own."""
     line = f"{_time(record)} {record.levelname:7} {_event_and_fields(record)}"
     indented = "".join(f"\n    {_escaped(part)}" for part in _traceback(record).split("\n") if part)
-    return _without_secrets(line + indented)
+    return without_secrets(line + indented)
 
 
 def journal_line(record: logging.LogRecord) -> str:
@@ -45,7 +45,7 @@ def journal_line(record: logging.LogRecord) -> str:
     line = f"<{priority}>{_event_and_fields(record)}"
     if trace := _traceback(record):
         line += f" traceback={_quoted(trace)}"
-    return _without_secrets(line)
+    return without_secrets(line)
 
 
 def json_line(record: logging.LogRecord) -> str:
@@ -55,7 +55,7 @@ def json_line(record: logging.LogRecord) -> str:
     if trace := _traceback(record):
         fields["traceback"] = trace
     # First for the order, and again so that no field takes the place of one of these.
-    return _without_secrets(json.dumps(own | fields | own))
+    return without_secrets(json.dumps(own | fields | own))
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -130,5 +130,6 @@ def _escaped(text: str) -> str:
     )
 
 
-def _without_secrets(line: str) -> str:
+def without_secrets(line: str) -> str:
+    """Without what looks like a token, wherever it stands."""
     return _SECRETS.sub(lambda found: (found[1] or "") + MASK, line)

@@ -1,0 +1,195 @@
+"""Chapter 6: whether a browser gets the page, and any client a connection that it trusts."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from chat_server.operations.doctor.certificate import (
+    EXPIRED,
+    OTHER_NAME,
+    SELF_SIGNED,
+    UNKNOWN_ISSUER,
+    Certificate,
+    presented,
+)
+from chat_server.operations.doctor.exchange import (
+    Answer,
+    NoAnswerError,
+    Place,
+    UnknownNameError,
+    ask,
+    here,
+)
+from chat_server.operations.doctor.front import entrance, front, public
+from chat_server.operations.doctor.report import CannotLookError, Finding, Question
+from chat_server.operations.doctor.site import Site
+
+DAY_MS: Final = 24 * 3600 * 1000
+SOON_DAYS: Final = 14
+MOST_PARTS: Final = 20
+LOADED: Final = re.compile(r'(?:src|href)="([^":#]+\.(?:js|css))"')
+POLICY: Final = "Content-Security-Policy"
+RENEW: Final = "sudo certbot renew && sudo systemctl reload nginx"
+RENEWAL: Final = "Does the renewal run? systemctl list-timers certbot.timer; sudo journalctl -u certbot"
+NAME_REMEDY: Final = "Give the name an address where your domain is managed, or correct [server] public_url."
+WAY_REMEDY: Final = "Does the proxy run, and do firewall and router let people in? See chapter 7."
+
+
+def page(site: Site) -> Finding:
+    """Whether the page comes, with all that it loads and a policy that lets it run."""
+    local = here(site.config.server)
+    try:
+        given = ask(local, "/")
+        place = entrance(site) if site.config.server.public_url else local
+        met = ask(place, "/") if place != local else given
+    except NoAnswerError as error:
+        raise CannotLookError(f"no page to look at: {error}") from None
+    if not _is_page(given):
+        return Finding(
+            "failure", f"{local}/ answers {given.status}, and no page", "sudo apt install --reinstall chat-server"
+        )
+    if not _is_page(met) or met.body != given.body:
+        return Finding(
+            "failure",
+            f"{place}/ shows another page than the server's own at {local}/: the proxy leads people elsewhere",
+            f"curl -i {place.scheme}://{place.authority}/\nThe proxy has to pass every path on, not only some.",
+        )
+    if met.values(POLICY) != given.values(POLICY):
+        where = _where_added(site, POLICY)
+        return Finding(
+            "warning",
+            f"{place}/ comes with {len(met.values(POLICY))} headers {POLICY}, other than the server's one: "
+            f"the page may not be allowed to run{where}",
+            f"Remove the proxy's own add_header {POLICY}{where}, then: sudo nginx -t && sudo systemctl reload nginx",
+        )
+    if broken := [f"{path} ({status})" for path, status in _parts(place, met) if status != HTTPStatus.OK]:
+        return Finding(
+            "failure",
+            f"{place}/ comes, but not what it loads: {', '.join(broken)}",
+            "The proxy has to pass every path on, not only some: curl -i "
+            f"{place.scheme}://{place.authority}/{broken[0].partition(' ')[0]}",
+        )
+    return Finding("ok", f"{place}/ shows the page, and what it loads comes too")
+
+
+def certificate(site: Site) -> Finding:
+    """Whether clients trust the certificate, and for how long."""
+    place = entrance(site)
+    if place.scheme == "http":
+        return Finding(
+            "warning",
+            f"{place} is not https: passwords and messages can be read on the way",
+            "Give the proxy a certificate (docs/deployment.md), then write https in [server] public_url.",
+        )
+    try:
+        shown = presented(place)
+    except NoAnswerError as error:
+        raise CannotLookError(f"no certificate to look at: {error}") from None
+    left = (shown.ends_at - site.now) / DAY_MS
+    term = f"ends in {left:.0f} days" if shown.ends_at else ""
+    if shown.fault:
+        return _distrusted(place, shown, term)
+    if left < SOON_DAYS:
+        return Finding(
+            "warning", f"the certificate of {place} {term}, and was to be renewed by now", f"{RENEW}\n{RENEWAL}"
+        )
+    return Finding("ok", f"the certificate of {place} is trusted, names it, and {term}")
+
+
+def reach(site: Site) -> Finding:
+    """Whether the server answers where people look for it: through the proxy of this host, and by its name."""
+    place, near = public(site), entrance(site)
+    try:
+        answer = ask(near, "/health")
+    except UnknownNameError as error:
+        return Finding("failure", str(error), f"getent hosts {place.host}\n{NAME_REMEDY}")
+    except NoAnswerError as error:
+        return Finding("failure", str(error), f"curl -i {place.scheme}://{place.authority}/health\n{WAY_REMEDY}")
+    seen = f"{near}/health answers {answer.status}"
+    if answer.status != HTTPStatus.OK or b'"healthy"' not in answer.body:
+        direct = here(site.config.server)
+        return Finding("failure", f"{seen}, not that all is well", f"Ask the server itself: curl -i {direct}/health")
+    if near == place:
+        return Finding("ok", f"{seen}: all is well")
+    return _by_name(place, f"{seen}: all is well")
+
+
+def _by_name(place: Place, seen: str) -> Finding:
+    try:
+        answer = ask(place, "/health")
+    except UnknownNameError:
+        return Finding(
+            "failure",
+            f"{seen}; but the name {place.host} leads to no address, so people do not find it",
+            f"getent hosts {place.host}\n{NAME_REMEDY}",
+        )
+    except NoAnswerError as error:
+        return Finding(
+            "warning",
+            f"{seen}; but not by its name: {error}. Behind some routers that is so from inside only",
+            f"Try it from another network: curl -i {place.scheme}://{place.authority}/health\n{WAY_REMEDY}",
+        )
+    if answer.status != HTTPStatus.OK:
+        return Finding(
+            "warning",
+            f"{seen}; but by its name {answer.status} is answered: does {place.host} lead to this machine?",
+            f"getent hosts {place.host}\n{NAME_REMEDY}",
+        )
+    return Finding("ok", f"{seen}, also by its name")
+
+
+def _distrusted(place: Place, shown: Certificate, term: str) -> Finding:
+    whose = f"the certificate of {place}"
+    if shown.fault == EXPIRED:
+        return Finding("failure", f"{whose} has expired: no client connects", f"{RENEW}\n{RENEWAL}")
+    if shown.fault in OTHER_NAME:
+        named = ", ".join(shown.names) or "no name"
+        return Finding(
+            "failure",
+            f"{whose} is for {named}: no client connects",
+            f"sudo certbot --nginx -d {place.host}\nOr correct [server] public_url.",
+        )
+    if shown.fault in SELF_SIGNED:
+        return Finding(
+            "warning",
+            f"{whose} is self-signed and {term}: browsers warn, and programs refuse, unless told to trust it",
+            f"sudo certbot --nginx -d {place.host}",
+        )
+    if shown.fault in UNKNOWN_ISSUER:
+        return Finding(
+            "warning",
+            f"{whose} {term}, and its issuer is not known here: the chain is incomplete, or the authority your own",
+            "nginx's ssl_certificate has to name the file with the whole chain, fullchain.pem.",
+        )
+    return Finding("failure", f"{whose} is not trusted: {shown.reason}", RENEW)
+
+
+def _is_page(answer: Answer) -> bool:
+    kinds = answer.values("Content-Type")
+    return answer.status == HTTPStatus.OK and bool(kinds) and kinds[0].startswith("text/html")
+
+
+def _parts(place: Place, page: Answer) -> list[tuple[str, int]]:
+    """What the page loads, and how each was answered."""
+    paths = LOADED.findall(page.body.decode(errors="replace"))[:MOST_PARTS]
+    return [(path, ask(place, f"/{path.lstrip('/')}").status) for path in paths]
+
+
+def _where_added(site: Site, header: str) -> str:
+    try:
+        proxy = front(site)
+    except CannotLookError:
+        return ""
+    location = proxy.server.location("/") if proxy else None
+    where = location.adds_header(header) if location else ""
+    return f" ({where})" if where else ""
+
+
+QUESTIONS: Final[Sequence[Question]] = (
+    Question("page", ("6.1",), page),
+    Question("certificate", ("6.2",), certificate),
+    Question("reach", ("6.2", "7.1"), reach),
+)

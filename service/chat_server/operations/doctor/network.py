@@ -1,0 +1,258 @@
+"""Chapter 7: whether people outside reach this host, and only as they should."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Final
+
+from chat_server.operations.doctor.exchange import Answer, NoAnswerError, Place, ask, here
+from chat_server.operations.doctor.firewall import Firewall, firewall
+from chat_server.operations.doctor.front import Front, entrance, front, own_addresses, public
+from chat_server.operations.doctor.processes import listeners
+from chat_server.operations.doctor.report import CannotLookError, Finding, Question
+from chat_server.operations.doctor.site import Site
+from chat_server.security.addresses import Networks
+
+ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
+FOREIGN: Final = "https://a-page-of-another-site.invalid"
+MOST_ORIGINS: Final = 5
+SHOWN: Final = 5
+WHOLE_INTERNET: Final = 8
+FORWARDED: Final = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
+RELOAD: Final = "sudo nginx -t && sudo systemctl reload nginx"
+
+
+def outside(site: Site) -> Finding:
+    """Whether the firewall lets people in, at the ports that they come to."""
+    rules = firewall(site)
+    ports = _public_ports(site)
+    listed = " and ".join(str(port) for port in ports)
+    if not rules.active:
+        return Finding("ok", f"ufw is inactive, so it blocks nothing: neither port {listed} nor any other of this host")
+    closed = [(port, by) for port, (is_open, by) in ((port, rules.verdict(port)) for port in ports) if not is_open]
+    if closed:
+        why = "; ".join(f"port {port}: {f'rule {by}' if by else 'no rule allows it'}" for port, by in closed)
+        undo = [
+            f"sudo ufw delete {by.action.lower()} {by.to.lower()}" for _, by in closed if by and by.to != "Anywhere"
+        ]
+        allow = [f"sudo ufw allow {port}/tcp" for port, _ in closed]
+        return Finding("failure", f"ufw keeps everybody out where people come in ({why})", "\n".join([*undo, *allow]))
+    return _past_the_proxy(site, rules, ports) or Finding("ok", f"ufw lets everybody in at port {listed}")
+
+
+def denied(site: Site) -> Finding:
+    """Whether the addresses that somebody shut out are shut out."""
+    rules = firewall(site)
+    shut_out = rules.denied()
+    told = ", ".join(rule.source for rule, _ in shut_out[:SHOWN]) + (", …" if len(shut_out) > SHOWN else "")
+    seen = f"addresses that ufw shuts out: {len(shut_out)}" + (f" ({told})" if shut_out else "")
+    if shut_out and not rules.active:
+        return Finding(
+            "warning", f"{seen}; but ufw is inactive, so they come in", "sudo ufw enable   # allow ssh first"
+        )
+    overruled = [(rule, by) for rule, by in shut_out if by]
+    if overruled:
+        rule, by = overruled[0]
+        remedy = [
+            line
+            for one, _ in overruled[:SHOWN]
+            for line in (f"sudo ufw delete deny from {one.source}", f"sudo ufw prepend deny from {one.source}")
+        ]
+        return Finding(
+            "warning",
+            f"{seen}; {len(overruled)} of them come in nevertheless: the rule '{by}' stands before '{rule}', and the "
+            "first that fits decides",
+            "\n".join(remedy),
+        )
+    return Finding("ok", seen)
+
+
+def listening(site: Site) -> Finding:
+    """Whether the server listens where people, or the proxy, look for it."""
+    server = site.config.server
+    found = sorted({_with_port(listener.address, server.port) for listener in listeners(server.port)})
+    where = ", ".join(found) if found else f"nowhere now; told to at {_with_port(server.host, server.port)}"
+    seen = f"listens at {where}"
+    if not _is_loopback(server.host):
+        return Finding("ok", f"{seen}, open to the network")
+    if server.public_url or _front_or_none(site):
+        return Finding("ok", f"{seen}: for this machine only, and the proxy is to pass people on")
+    return Finding(
+        "warning",
+        f"{seen}: for this machine only, and nothing tells of a proxy: nobody else reaches it",
+        f"With a proxy: write its address as [server] public_url in {site.config_path}.\n"
+        f'Without: set [server] host = "0.0.0.0" there. Then: sudo systemctl restart chat-server',
+    )
+
+
+def addresses(site: Site) -> Finding:
+    """Which addresses this machine has, and whether the public name leads to one of them."""
+    own = [one for one in map(ipaddress.ip_address, own_addresses()) if not (one.is_loopback or one.is_link_local)]
+    told = (
+        ", ".join(f"{one} ({'private' if one.is_private else 'public'})" for one in own) or "none but its own loopback"
+    )
+    seen = f"this machine's addresses: {told}"
+    routed = not any(one.is_global for one in own)
+    ports = " and ".join(str(port) for port in _public_ports(site))
+    if routed:
+        seen += f"; from the internet a router has to forward port {ports} to it"
+    if not site.config.server.public_url:
+        return Finding("ok", seen)
+    place = public(site)
+    leads_to = _resolved(place.host)
+    seen += f"; {place.host} leads to {', '.join(leads_to) or 'no address'}"
+    if routed or {str(one) for one in own} & set(leads_to) or any(_is_loopback(one) for one in leads_to):
+        return Finding("ok", seen)
+    return Finding(
+        "warning",
+        f"{seen}, none of which is this machine's",
+        f"Is that a proxy or load balancer of yours? If not, correct the name where your domain is managed:\n"
+        f"getent hosts {place.host}",
+    )
+
+
+def trusted_proxies(site: Site) -> Finding:
+    """Whether the server tells people apart who come through the proxy."""
+    trusted = Networks(site.config.server.trusted_proxies)
+    wide = [one for one in site.config.server.trusted_proxies if ipaddress.ip_network(one).prefixlen < WHOLE_INTERNET]
+    restart = f"in {site.config_path}, then: sudo systemctl restart chat-server"
+    if wide:
+        return Finding(
+            "failure",
+            f"[server] trusted_proxies believes {', '.join(wide)}: anybody can claim any address, and no limit holds",
+            f"Name the proxies alone {restart}",
+        )
+    proxy = front(site)
+    if proxy is None:
+        named = ", ".join(site.config.server.trusted_proxies) or "none"
+        return Finding("ok", f"no nginx of this host passes people on to the server; proxies trusted: {named}")
+    if "127.0.0.1" not in trusted:
+        return Finding(
+            "failure",
+            f"nginx ({proxy.server.block.where}) passes people on, but [server] trusted_proxies does not name "
+            "127.0.0.1: all share its address, so that one who guesses passwords or floods locks everybody out",
+            f'Set trusted_proxies = ["127.0.0.1", "::1"] below [server] {restart}',
+        )
+    silent = [path for path in ("/", "/socket") if not _tells_address(proxy, path)]
+    if silent:
+        location = proxy.server.location(silent[0])
+        return Finding(
+            "failure",
+            f"nginx does not say for whom it asks at {' and '.join(silent)}: all share one address, so that one who "
+            "guesses passwords or floods locks everybody out",
+            f"In {location.where if location else proxy.server.block.where}:\n    {FORWARDED}\n{RELOAD}",
+        )
+    return Finding("ok", "nginx says for whom it asks, and the server believes it")
+
+
+def cors(site: Site) -> Finding:
+    """Whether browsers let the pages of configured origins in, and no others."""
+    origins = site.config.server.cors_origins
+    place = entrance(site) if site.config.server.public_url else here(site.config.server)
+    try:
+        told = {origin: _preflight(place, origin).values(ALLOW_ORIGIN) for origin in (*origins[:MOST_ORIGINS], FOREIGN)}
+    except NoAnswerError as error:
+        raise CannotLookError(f"no answers to look at: {error}") from None
+    where = _where_added(site)
+    mend = f"Remove the proxy's own add_header {ALLOW_ORIGIN}{where}; the server says it.\n{RELOAD}"
+    if told[FOREIGN]:
+        return Finding("failure", f"{place} lets the pages of any site in ({ALLOW_ORIGIN}: {told[FOREIGN][0]})", mend)
+    wrong = {origin: values for origin, values in told.items() if origin != FOREIGN and values != [origin]}
+    for origin, values in wrong.items():
+        if values:
+            seen = f"{place} answers {origin} with {ALLOW_ORIGIN}: {', '.join(values)}, where browsers want it once"
+            return Finding("failure", seen, mend)
+        return Finding(
+            "failure",
+            f"{place} does not let pages of {origin} in, which [server] cors_origins names",
+            "Has the server been restarted since? sudo systemctl restart chat-server\n"
+            "Does the proxy answer OPTIONS itself? It has to pass it on.",
+        )
+    named = ", ".join(origins) if origins else "none beside the server's own"
+    return Finding("ok", f"pages that may call the API from a browser: {named}")
+
+
+def _past_the_proxy(site: Site, rules: Firewall, ports: Sequence[int]) -> Finding | None:
+    """The server's own port, open beside the proxy's, speaks without TLS."""
+    port = site.config.server.port
+    if port in ports or _is_loopback(site.config.server.host) or not rules.verdict(port)[0]:
+        return None
+    _, by = rules.verdict(port)
+    undo = f"sudo ufw delete allow {by.to.lower()}" if by and by.to != "Anywhere" else f"sudo ufw deny {port}/tcp"
+    return Finding(
+        "warning",
+        f"ufw lets everybody in at port {port} too, past the proxy: passwords sent there can be read on the way",
+        undo,
+    )
+
+
+def _public_ports(site: Site) -> list[int]:
+    """Where people come in: at the proxy, port 80 included where certificates are renewed, else at the server."""
+    if not site.config.server.public_url:
+        return [site.config.server.port]
+    place = public(site)
+    return [80, 443] if place.port == 443 else [place.port]
+
+
+def _preflight(place: Place, origin: str) -> Answer:
+    asked = {
+        "Origin": origin,
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type",
+    }
+    answer = ask(place, "/auth/login", method="OPTIONS", headers=asked)
+    if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        raise NoAnswerError(f"{place} answers {answer.status}")
+    return answer
+
+
+def _where_added(site: Site) -> str:
+    proxy = _front_or_none(site)
+    location = proxy.server.location("/auth/login") if proxy else None
+    where = location.adds_header(ALLOW_ORIGIN) if location else ""
+    return f" ({where})" if where else ""
+
+
+def _tells_address(proxy: Front, path: str) -> bool:
+    location = proxy.server.location(path)
+    # One that leads elsewhere is no concern of the server's.
+    return location is None or not location.targets() or "x-forwarded-for" in location.headers()
+
+
+def _front_or_none(site: Site) -> Front | None:
+    try:
+        return front(site)
+    except CannotLookError:
+        return None
+
+
+def _resolved(name: str) -> list[str]:
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return sorted({str(address[0]) for *_, address in found})
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _with_port(host: str, port: int) -> str:
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+QUESTIONS: Final[Sequence[Question]] = (
+    Question("firewall", ("7.1", "2.3"), outside),
+    Question("denied-addresses", ("5.1",), denied),
+    Question("listening", ("7.2",), listening),
+    Question("addresses", ("7.3",), addresses),
+    Question("trusted-proxies", ("3.2", "5.1"), trusted_proxies),
+    Question("cors", ("7.4",), cors),
+)
