@@ -20,6 +20,7 @@ ALLOW_ORIGIN: Final = "Access-Control-Allow-Origin"
 FOREIGN: Final = "https://a-page-of-another-site.invalid"
 MOST_ORIGINS: Final = 5
 SHOWN: Final = 5
+MOST_ADDRESSES: Final = 8
 WHOLE_INTERNET: Final = 8
 FORWARDED: Final = "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;"
 RELOAD: Final = "sudo nginx -t && sudo systemctl reload nginx"
@@ -91,9 +92,9 @@ def listening(site: Site) -> Finding:
 def addresses(site: Site) -> Finding:
     """Which addresses this machine has, and whether the public name leads to one of them."""
     own = [one for one in map(ipaddress.ip_address, own_addresses()) if not (one.is_loopback or one.is_link_local)]
-    told = (
-        ", ".join(f"{one} ({'private' if one.is_private else 'public'})" for one in own) or "none but its own loopback"
-    )
+    named = [f"{one} ({'private' if one.is_private else 'public'})" for one in own]
+    told = ", ".join(named[:MOST_ADDRESSES]) or "none but loopback"
+    told += f" and {len(named) - MOST_ADDRESSES} more" if len(named) > MOST_ADDRESSES else ""
     seen = f"this machine's addresses: {told}"
     routed = not any(one.is_global for one in own)
     ports = " and ".join(str(port) for port in _public_ports(site))
