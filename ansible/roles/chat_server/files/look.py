@@ -1,0 +1,112 @@
+"""What the roles must know of a host, asked once, as one JSON document. It runs on the host, as root, and only reads.
+
+Its argument is `{"packages": [names], "paths": [paths]}`: what to look for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+from typing import Any
+
+CONFIG = Path("/opt/chat-server/config.toml")
+SECRET_FILE = Path("/opt/chat-server/jwt-secret")
+SECRET_KEYS = {("auth", "jwt_secret"), ("database", "url"), ("alerts", "webhook_url")}
+MIB = 2**20
+
+
+def main() -> None:
+    asked = json.loads(sys.argv[1])
+    config = configuration()
+    seen = {
+        "os": dict(re.findall(r'^(ID|VERSION_ID|VERSION_CODENAME)="?([^"\n]*)', read("/etc/os-release"), re.MULTILINE)),
+        "architecture": output("dpkg", "--print-architecture").strip(),
+        "free_mb": shutil.disk_usage("/var").free // MIB,
+        "clock_synchronized": output("timedatectl", "show", "--property=NTPSynchronized", "--value").strip() == "yes",
+        "ssh_port": ssh_port(),
+        "packages": installed(asked["packages"]),
+        "paths": [path for path in asked["paths"] if Path(path).exists()],
+        "socket_active": output("systemctl", "is-active", "chat-server.socket").strip() == "active",
+        "swaps": [line.split()[0] for line in read("/proc/swaps").splitlines()[1:]],
+        "secret_in_configuration": bool(config.get("auth", {}).get("jwt_secret")),
+        "configuration": without_secrets(config),
+        "firewall": firewall(),
+    }
+    print(json.dumps(seen))  # noqa: T201  it is asked by standard output
+
+
+def read(path: str) -> str:
+    """A file's text; nothing where there is none."""
+    try:
+        return Path(path).read_text(errors="replace")
+    except OSError:
+        return ""
+
+
+def output(*command: str) -> str:
+    """What a program prints; nothing where it is not there, or fails."""
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own words
+    except OSError:
+        return ""
+    return done.stdout if done.returncode == 0 else ""
+
+
+def configuration() -> dict[str, Any]:
+    """The configuration as it is; empty where there is none, or none that can be read."""
+    try:
+        return tomllib.loads(read(str(CONFIG)))
+    except tomllib.TOMLDecodeError:
+        return {}
+
+
+def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        section: {key: value for key, value in keys.items() if (section, key) not in SECRET_KEYS}
+        for section, keys in config.items()
+        if isinstance(keys, dict)
+    }
+
+
+def installed(packages: list[str]) -> dict[str, str]:
+    """The versions of those that are installed, by name."""
+    shown = subprocess.run(
+        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status} ${Version}\n", *packages],  # noqa: S603, S607
+        capture_output=True,
+        text=True,
+        check=False,  # it fails for names that it does not know, and shows the others
+    )
+    rows = (line.split(maxsplit=2) for line in shown.stdout.splitlines())
+    return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
+
+
+def ssh_port() -> int | None:
+    """The port by which whoever runs this came in; sudo hides it from the environment, but not from its parents'."""
+    process = os.getppid()
+    while process > 1:
+        found = re.search(r"(?:^|\0)SSH_CONNECTION=[^\0]* (\d+)(?:\0|$)", read(f"/proc/{process}/environ"))
+        if found:
+            return int(found[1])
+        parent = re.search(r"^PPid:\s*(\d+)", read(f"/proc/{process}/status"), re.MULTILINE)
+        process = int(parent[1]) if parent else 0
+    return None
+
+
+def firewall() -> dict[str, Any]:
+    """`rules` are written as ufw takes them: "allow 22/tcp"."""
+    policy = re.search(r'^DEFAULT_INPUT_POLICY="?(\w+)', read("/etc/default/ufw"), re.MULTILINE)
+    return {
+        "incoming": policy[1] if policy else "",
+        "active": output("ufw", "status").startswith("Status: active"),
+        "rules": re.findall(r"^ufw (.+)$", output("ufw", "show", "added"), re.MULTILINE),
+    }
+
+
+if __name__ == "__main__":
+    main()
