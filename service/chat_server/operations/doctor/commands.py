@@ -24,6 +24,12 @@ def systemctl(verb: str) -> str:
     return f"sudo systemctl {verb} {SERVICE}"
 
 
+def restart(site: Site) -> str:
+    """So that it runs again with what was repaired: also after systemd has given up."""
+    given_up = [systemctl("reset-failed")] if site.unit.get("ActiveState") == "failed" else []
+    return "\n".join([*given_up, systemctl("restart")])
+
+
 def sql(site: Site, statements: str) -> str:
     """SQL for the database."""
     return f"{sqlite(site, site.database)} {shlex.quote(statements)}"

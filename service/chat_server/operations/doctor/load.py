@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import time
 from collections import Counter
+from pathlib import Path
 from typing import Final
 
 import psutil
@@ -82,15 +83,28 @@ def connections(site: Site) -> Finding:
     running, most = probe.running(site.config.server), site.config.limits.max_connections
     if running is None:
         raise CannotLookError("no server answers")
-    known = figures(site)
-    open_files, may_open = (known.total(f"chat_process_{name}_fds") for name in ("open", "max"))
-    seen = f"{running.connected_sockets:,} of {most:,} sockets, {open_files:,} of {may_open:,} descriptors are in use"
-    edit = f"sudo nano {site.config_path}   # [limits] max_connections\n{commands.systemctl('restart')}"
-    if running.connected_sockets >= FULL_SHARE * most or open_files >= FULL_SHARE * may_open:
+    seen = f"{running.connected_sockets:,} of {most:,} sockets are open"
+    open_files, may_open = _descriptors(site)
+    if may_open:
+        seen += f", {open_files:,} of {may_open:,} descriptors are in use"
+    edit = f"sudo nano {site.config_path}   # [limits] max_connections\n{commands.restart(site)}"
+    if running.connected_sockets >= FULL_SHARE * most or open_files > FULL_SHARE * may_open:
         return Finding("warning", seen, f"sudo ss -Htn state established 'sport = :{site.config.server.port}'\n{edit}")
-    if may_open < most:
+    if may_open and may_open < most:
         return Finding("warning", f"{seen}: fewer descriptors than [limits] max_connections allows sockets", edit)
     return Finding("ok", seen)
+
+
+def _descriptors(site: Site) -> tuple[int, int]:
+    """How many the server has, and how many it may have; 0 where only root may know."""
+    pid = processes.server_of(site.database)
+    try:
+        limits = Path(f"/proc/{pid}/limits").read_text(encoding="ascii")
+        used = len(list(Path(f"/proc/{pid}/fd").iterdir()))
+    except OSError:
+        return 0, 0
+    found = re.search(r"^Max open files +(\d+)", limits, re.MULTILINE)
+    return used, int(found[1]) if found else 0
 
 
 QUESTIONS: Final = (

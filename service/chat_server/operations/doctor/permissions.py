@@ -92,7 +92,7 @@ def _writable_for_unit(site: Site) -> Iterator[Fault]:
             f"{UNIT} may not write to {directory}",
             f"sudo mkdir -p {drop_in}\n"
             f"printf '[Service]\\nReadWritePaths={directory}\\n' | sudo tee {drop_in}/database.conf\n"
-            f"sudo systemctl daemon-reload\n{commands.systemctl('restart')}",
+            f"sudo systemctl daemon-reload\n{commands.restart(site)}",
             blocks=True,
         )
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 
+from chat_server.operations.doctor.site import run
 from chat_server.storage.lock import ServerLock
 from chat_server.storage.wal import SIDE_FILES
 
@@ -21,7 +22,7 @@ WRITE_LOCK_BYTE = 120  # WAL_WRITE_LOCK, of the -shm file (sqlite.org/walformat.
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """`unit` is the systemd unit it belongs to, or empty."""
+    """`unit` is the systemd unit whose main process it is, or empty."""
 
     pid: int
     name: str
@@ -196,10 +197,11 @@ def _namespace(pid: int | str) -> str:
 
 
 def _unit(pid: int) -> str:
-    """The system service that systemd counts it to, by the name of its control group."""
+    """By the name of its control group. What somebody started from a login over SSH is in the group of that, too."""
     try:
         groups = Path(f"/proc/{pid}/cgroup").read_text(encoding="utf-8")
     except OSError:
         return ""
     units = re.findall(r"/system\.slice/(?:[^/\n]*\.slice/)*([^/\n]+\.service)", groups)
-    return units[-1] if units else ""
+    main = run("systemctl", "show", "--property=MainPID", "--value", units[-1]) if units else None
+    return units[-1] if main and main.text.strip() == str(pid) else ""

@@ -50,7 +50,7 @@ def memory(site: Site) -> Finding:
 def _more(site: Site, swap_bytes: int) -> str:
     limit = _limit(site)
     raise_limit = f"sudo systemctl set-property {commands.SERVICE} MemoryMax={2 * limit // MIB}M" if limit else ""
-    return "\n".join(part for part in (raise_limit, "" if swap_bytes else SWAP, commands.systemctl("restart")) if part)
+    return "\n".join(part for part in (raise_limit, "" if swap_bytes else SWAP, commands.restart(site)) if part)
 
 
 def _biggest() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Final
 
@@ -10,6 +11,11 @@ from chat_server.operations.doctor import commands, processes
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.site import UNIT, Site
 
+STATES: Final = {
+    "activating": "keeps ending and starting again, the last time at",
+    "failed": "has failed, and stays down since",
+    "inactive": "has been stopped since",
+}
 # How the server ended, by its exit code: what that means, and the entry that tells more.
 EXITS: Final = {
     "66": ("its database is missing, damaged, or may not be opened", "1.7"),
@@ -29,6 +35,9 @@ RESULTS: Final = {
 UNKNOWN: Final = "8.3"
 """The entry for an end that has no known cause: it may show when the server is run by hand."""
 EXITED: Final = "1"  # CLD_EXITED, of waitid(2): it ended by itself
+# What the server says last, and what systemd says of that.
+CAUSE: Final = re.compile(r"cannot start|^chat-server: ")
+END: Final = re.compile(r"Main process exited, code=(\w+), status=(\d+)")
 JOURNAL: Final = f"sudo journalctl -u {commands.SERVICE} -n 50 --no-pager"
 LONG_AGO_MS: Final = 24 * 3_600_000
 OFTEN: Final = 3
@@ -44,7 +53,7 @@ def service(site: Site) -> Finding:
             return _running(site)
         case "active" | "reloading":
             return Finding("ok", f"{UNIT} is {unit.get('SubState')}")
-        case "activating" if unit.get("SubState") != "auto-restart":
+        case "activating" if unit.get("NRestarts", "0") == "0" and unit.get("SubState") != "auto-restart":
             return Finding("warning", f"{UNIT} is starting, since {_time(site, 'StateChangeTimestamp')}", JOURNAL)
         case "deactivating":
             return Finding("warning", f"{UNIT} is stopping, since {_time(site, 'StateChangeTimestamp')}", JOURNAL)
@@ -63,7 +72,7 @@ def _running(site: Site) -> Finding:
         return Finding(
             "failure" if restarts >= OFTEN else "warning",
             f"{seen}; systemd had to start it again {times}{reason}",
-            f"{JOURNAL}\n{commands.systemctl('restart')}, once the cause is gone, which also forgets the count",
+            f"{JOURNAL}\n{commands.restart(site)}   # once the cause is gone: it forgets the count, too",
             entry,
         )
     if unit.get("UnitFileState") == "disabled":
@@ -73,30 +82,27 @@ def _running(site: Site) -> Finding:
 
 def _down(site: Site) -> Finding:
     unit = site.unit
-    again = unit.get("SubState") == "auto-restart"
-    state = "ends and is started again and again" if again else f"is {unit.get('ActiveState', 'unknown')}"
+    state = STATES.get(unit.get("ActiveState", ""), "has not run since")
     by_hand = unit.get("ActiveState") == "inactive" and unit.get("Result") == "success"
     reason, entry = ("", UNKNOWN) if by_hand else _last_words(site)
-    start = commands.systemctl("start")
-    remedy = start if by_hand else f"{JOURNAL}\n{commands.systemctl('reset-failed')}\n{start}"
-    return Finding("failure", f"{UNIT} {state} since {_time(site, 'StateChangeTimestamp')}{reason}", remedy, entry)
+    remedy = commands.systemctl("start") if by_hand else f"{JOURNAL}\n{commands.restart(site)}"
+    return Finding("failure", f"{UNIT} {state} {_time(site, 'StateChangeTimestamp')}{reason}", remedy, entry)
 
 
 def _last_words(site: Site) -> tuple[str, str]:
     """Why it ended, as the end of a sentence, and the entry that tells more."""
     exited = site.unit.get("ExecMainCode") == EXITED and site.unit.get("ActiveState") != "active"
-    code = site.unit.get("ExecMainStatus", "") if exited else ""
-    meaning, entry = EXITS.get(code) or RESULTS.get(site.unit.get("Result", "")) or ("", UNKNOWN)
+    status = site.unit.get("ExecMainStatus", "") if exited else ""
+    said = ended = ""
     for line in reversed(site.journal):
-        if "cannot start" in line or "Main process exited" in line:
-            return f": {meaning}: {line}" if meaning else f": {line}", _entry_of(line) or entry
-    return (f": {meaning}" if meaning else ""), entry
-
-
-def _entry_of(line: str) -> str:
-    """The entry for what systemd says of an end: "Main process exited, code=exited, status=78/CONFIG"."""
-    status = line.partition(" status=")[2].partition("/")[0]
-    return EXITS[status][1] if "code=exited" in line and status in EXITS else ""
+        if not said and CAUSE.search(line):
+            said = line
+        if found := END.search(line):
+            if ended:  # that is an earlier run
+                break
+            ended, status = line, status or (found[2] if found[1] == "exited" else "")
+    meaning, entry = EXITS.get(status) or RESULTS.get(site.unit.get("Result", "")) or ("", UNKNOWN)
+    return "".join(f": {part}" for part in (meaning, said or ended) if part), entry
 
 
 def health(site: Site) -> Finding:
@@ -105,12 +111,13 @@ def health(site: Site) -> Finding:
     if found.status == "healthy":
         return Finding("ok", found.detail)
     runs = site.unit.get("ActiveState") == "active" or processes.server_of(site.database) is not None
+    if not runs and site.unit:
+        raise CannotLookError("no server runs")  # which `service` has said
     if not runs:
-        start = commands.systemctl("start") if site.unit else commands.chat_server(site, "serve")
-        return Finding("failure", f"no server runs: {found.detail}", start, UNKNOWN)
+        return Finding("failure", f"no server runs: {found.detail}", commands.chat_server(site, "serve"), UNKNOWN)
     if "503" in found.detail:
         return Finding("failure", found.detail, f"df -h {site.database.parent}\n{JOURNAL}", "1.6")
-    return Finding("failure", f"{found.detail}, though a server runs", f"{JOURNAL}\n{commands.systemctl('restart')}")
+    return Finding("failure", f"{found.detail}, though a server runs", f"{JOURNAL}\n{commands.restart(site)}")
 
 
 def _since(site: Site, name: str) -> int:

@@ -48,7 +48,7 @@ def configuration(site: Site) -> Finding:
     return Finding(
         "failure",
         f"{error}{' (the running server still has what it read before)' if awake else ''}",
-        f"{edit}\n{check}\n{commands.systemctl('restart')}",
+        f"{edit}\n{check}\n{commands.restart(site)}",
     )
 
 
@@ -78,22 +78,21 @@ def _is_ours(process: processes.Process, ours: set[int | None]) -> bool:
 
 
 def _taken(site: Site, stranger: processes.Process) -> Finding:
-    start = commands.systemctl("restart")
+    start = commands.restart(site)
     return Finding(
         "failure",
         f"port {site.config.server.port} is taken by {stranger}, so the server can't listen there",
-        f"{stranger.end}\n{start}\n"
-        f"or give the server another [server] port: sudo nano {site.config_path}, and then: {start}",
+        f"{stranger.end}\n{start}\nor change [server] port:\nsudo nano {site.config_path}\n{start}",
     )
 
 
-def libraries(_site: Site) -> Finding:
+def libraries(site: Site) -> Finding:
     """What the program is made of is there, and as the package brought it."""
     broken = [*_not_importable(), *_not_linkable()]
     missing, changed = _not_as_packed()
     if broken or missing:
         seen = "; ".join([*broken, *(f"{file} is missing" for file in missing)][:5])
-        return Finding("failure", seen, f"{REINSTALL}\n{commands.systemctl('restart')}")
+        return Finding("failure", seen, f"{REINSTALL}\n{commands.restart(site)}")
     if changed:
         return Finding("warning", f"not as the package brought it: {', '.join(changed[:5])}", REINSTALL)
     return Finding("ok", f"{len(MODULES)} libraries can be loaded")

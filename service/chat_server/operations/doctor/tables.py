@@ -12,7 +12,7 @@ from chat_server.operations.doctor.report import CannotLookError, Finding, Quest
 from chat_server.operations.doctor.site import Site
 from chat_server.storage.migrations import VERSIONS
 
-GIB: Final = 2**30
+MIB: Final = 2**20
 LONG_HISTORY: Final = 1_000_000
 CREATE_INDEX: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX (\w+) ON .*", re.DOTALL)
 HISTORY: Final = "idx_messages_conversation_id"
@@ -79,14 +79,14 @@ def size(site: Site) -> Finding:
     except OSError as error:
         raise CannotLookError(f"{site.database}: {error.strerror}") from None
     large = site.config.database.large_bytes
-    seen = f"the database has {there / GIB:,.2f} GiB"
+    seen = f"the database has {there / MIB:,.1f} MiB"
     if there < large:
         return Finding("ok", seen)
     remedy = (
         f"sudo du -sh {site.database}\n"
         "plan the way to PostgreSQL (docs/deployment.md), or raise [database] large_bytes if it is fast enough"
     )
-    return Finding("warning", f"{seen}, which is large (from {large / GIB:,.2f} GiB on)", remedy)
+    return Finding("warning", f"{seen}, which is large (from {large / MIB:,.1f} MiB on)", remedy)
 
 
 QUESTIONS: Final = (
