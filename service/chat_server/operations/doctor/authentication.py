@@ -14,6 +14,7 @@ from chat_server.operations.doctor.journal import events
 from chat_server.operations.doctor.lockouts import Attempt, Locked, attempts, locked_out
 from chat_server.operations.doctor.reading import DamageError, read
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
+from chat_server.operations.doctor.settings import settings
 from chat_server.operations.doctor.site import Site, run
 
 SHOWN: Final = 5
@@ -41,7 +42,7 @@ def logins(site: Site) -> Finding:
 
 def lockouts(site: Site) -> Finding:
     """Who may not try to log in at the moment, and until when."""
-    limits = site.config.rate_limit
+    limits = settings(site).rate_limit
     if not limits.enabled:
         raise CannotLookError("[rate_limit] enabled is false, so nobody is ever locked out")
     try:
@@ -64,7 +65,7 @@ def lockouts(site: Site) -> Finding:
 
 def rate_limits(site: Site) -> Finding:
     """Whether anything stops who tries without end, and what has been stopped."""
-    limits = site.config.rate_limit
+    limits = settings(site).rate_limit
     if not limits.enabled:
         return Finding(
             "warning",
@@ -93,7 +94,7 @@ def rate_limits(site: Site) -> Finding:
 
 def sessions(site: Site) -> Finding:
     """Whether tokens and sessions last long enough to stay signed in, and whether refreshing works."""
-    auth = site.config.auth
+    auth = settings(site).auth
     seen = f"a token lasts {auth.token_expiry_seconds} s, an unused session {auth.session_idle_seconds} s"
     if auth.token_expiry_seconds < SHORT_TOKEN_SECONDS:
         key, value = "token_expiry_seconds", 3600

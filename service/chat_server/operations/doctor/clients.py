@@ -49,30 +49,31 @@ def page(site: Site) -> Finding:
         raise CannotLookError(f"no page to look at: {error}") from None
     if not _is_page(given):
         return Finding(
-            "failure", f"{local}/ answers {given.status}, and no page", "sudo apt install --reinstall chat-server"
+            "failure",
+            f"{local.asked('/')} answers {given.status}, and no page",
+            "sudo apt install --reinstall chat-server",
         )
     if not _is_page(met) or met.body != given.body:
         return Finding(
             "failure",
-            f"{place}/ shows another page than the server's own at {local}/: the proxy leads people elsewhere",
-            f"curl -i {place.scheme}://{place.authority}/\nThe proxy has to pass every path on, not only some.",
+            f"{place.asked('/')} shows another page than the server's own, {local.url('/')}: the proxy leads elsewhere",
+            f"curl -i {place.url('/')}\nThe proxy has to pass every path on, not only some.",
         )
     if met.values(POLICY) != given.values(POLICY):
         where = _where_added(site, POLICY)
         return Finding(
             "warning",
-            f"{place}/ comes with {len(met.values(POLICY))} headers {POLICY}, other than the server's one: "
+            f"{place.asked('/')} comes with {len(met.values(POLICY))} headers {POLICY}, other than the server's one: "
             f"the page may not be allowed to run{where}",
             f"Remove the proxy's own add_header {POLICY}{where}, then: sudo nginx -t && sudo systemctl reload nginx",
         )
     if broken := [f"{path} ({status})" for path, status in _parts(place, met) if status != HTTPStatus.OK]:
         return Finding(
             "failure",
-            f"{place}/ comes, but not what it loads: {', '.join(broken)}",
-            "The proxy has to pass every path on, not only some: curl -i "
-            f"{place.scheme}://{place.authority}/{broken[0].partition(' ')[0]}",
+            f"{place.asked('/')} comes, but not what it loads: {', '.join(broken)}",
+            f"curl -i {place.url('/' + broken[0].partition(' ')[0])}\nThe proxy has to pass every path on, not only some.",
         )
-    return Finding("ok", f"{place}/ shows the page, and what it loads comes too")
+    return Finding("ok", f"{place.asked('/')} shows the page, and what it loads comes too")
 
 
 def certificate(site: Site) -> Finding:
@@ -107,11 +108,13 @@ def reach(site: Site) -> Finding:
     except UnknownNameError as error:
         return Finding("failure", str(error), f"getent hosts {place.host}\n{NAME_REMEDY}")
     except NoAnswerError as error:
-        return Finding("failure", str(error), f"curl -i {place.scheme}://{place.authority}/health\n{WAY_REMEDY}")
-    seen = f"{near}/health answers {answer.status}"
+        return Finding("failure", str(error), f"curl -i {place.url('/health')}\n{WAY_REMEDY}")
+    seen = f"{near.asked('/health')} answers {answer.status}"
     if answer.status != HTTPStatus.OK or b'"healthy"' not in answer.body:
         direct = here(site.config.server)
-        return Finding("failure", f"{seen}, not that all is well", f"Ask the server itself: curl -i {direct}/health")
+        return Finding(
+            "failure", f"{seen}, not that all is well", f"Ask the server itself: curl -i {direct.url('/health')}"
+        )
     if near == place:
         return Finding("ok", f"{seen}: all is well")
     return _by_name(place, f"{seen}: all is well")
@@ -122,15 +125,15 @@ def _by_name(place: Place, seen: str) -> Finding:
         answer = ask(place, "/health")
     except UnknownNameError:
         return Finding(
-            "failure",
-            f"{seen}; but the name {place.host} leads to no address, so people do not find it",
+            "warning",
+            f"{seen}; but the name {place.host} leads to no address, as far as this machine knows",
             f"getent hosts {place.host}\n{NAME_REMEDY}",
         )
     except NoAnswerError as error:
         return Finding(
             "warning",
             f"{seen}; but not by its name: {error}. Behind some routers that is so from inside only",
-            f"Try it from another network: curl -i {place.scheme}://{place.authority}/health\n{WAY_REMEDY}",
+            f"Try it from another network: curl -i {place.url('/health')}\n{WAY_REMEDY}",
         )
     if answer.status != HTTPStatus.OK:
         return Finding(

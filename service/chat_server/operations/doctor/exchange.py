@@ -61,9 +61,16 @@ class Place:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return host if self.port == _STANDARD_PORTS[self.scheme] else f"{host}:{self.port}"
 
+    def url(self, path: str = "") -> str:
+        """The address of a path there, as people write it."""
+        return f"{self.scheme}://{self.authority}{path}"
+
+    def asked(self, path: str) -> str:
+        """The same, and where it was asked for."""
+        return self.url(path) if self.connect_to == self.host else f"{self.url(path)}, asked of {self.connect_to},"
+
     def __str__(self) -> str:
-        at = "" if self.connect_to == self.host else f" (asked for at {self.connect_to})"
-        return f"{self.scheme}://{self.authority}{at}"
+        return self.asked("").rstrip(",")
 
 
 @dataclass(frozen=True, slots=True)

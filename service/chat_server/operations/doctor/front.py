@@ -10,6 +10,7 @@ import psutil
 from chat_server.operations.doctor import nginx
 from chat_server.operations.doctor.exchange import Place, here
 from chat_server.operations.doctor.report import CannotLookError
+from chat_server.operations.doctor.settings import settings
 from chat_server.operations.doctor.site import Site
 
 
@@ -28,7 +29,7 @@ class Front:
 
 def public(site: Site) -> Place:
     """Where people reach the server, by its name. Raises CannotLookError where that is not configured."""
-    url = site.config.server.public_url
+    url = settings(site).server.public_url
     if not url:
         raise CannotLookError("[server] public_url does not say where people reach the server, so it can't be tried")
     return Place.of(url)
@@ -55,14 +56,15 @@ def front(site: Site) -> Front | None:
 
     Raises CannotLookError where the configuration of nginx can't be read.
     """
-    place = Place.of(site.config.server.public_url) if site.config.server.public_url else None
-    ours = sorted({"localhost", here(site.config.server).connect_to, site.config.server.host, *own_addresses()})
+    server = settings(site).server
+    place = Place.of(server.public_url) if server.public_url else None
+    ours = sorted({"localhost", here(server).connect_to, server.host, *own_addresses()})
 
-    def merits(server: nginx.Server) -> tuple[bool, bool, bool]:
+    def merits(block: nginx.Server) -> tuple[bool, bool, bool]:
         return (
-            any(one.leads_to(ours, site.config.server.port) for one in server.locations),
-            place is not None and server.answers_to(place.host),
-            place is not None and place.port in {port for _, port in server.listens()},
+            any(one.leads_to(ours, server.port) for one in block.locations),
+            place is not None and block.answers_to(place.host),
+            place is not None and place.port in {port for _, port in block.listens()},
         )
 
     best = max(nginx.servers(), key=merits, default=None)

@@ -13,6 +13,7 @@ from chat_server.operations import probe
 from chat_server.operations.doctor.journal import KEPT, VOLATILE, check_readable, files_in
 from chat_server.operations.doctor.processes import listeners, serving
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
+from chat_server.operations.doctor.settings import settings
 from chat_server.operations.doctor.site import UNIT, Site, run
 
 SHOWN: Final = 3
@@ -25,7 +26,7 @@ ELSEWHERE: Final = ("failed login", "slow query")
 
 def log_level(site: Site) -> Finding:
     """Whether more is logged than in daily use."""
-    level = site.config.server.log_level
+    level = settings(site).server.log_level
     overridden = _level_told(site)
     effective = overridden or level
     seen = f"log_level is {effective}" + (", by the command line of the server that runs" if overridden else "")
@@ -66,7 +67,7 @@ def journal_errors(_site: Site) -> Finding:
     entries = [entry for line in shown.text.splitlines() if (entry := _entry(line))]
     entries = [(priority, text) for priority, text in entries if not any(words in text for words in ELSEWHERE)]
     errors = [text for priority, text in entries if priority < WARNING_PRIORITY]
-    seen = f"in the journal of the last hour: {len(errors)} errors, {len(entries) - len(errors)} warnings"
+    seen = f"in the journal of the last hour: errors: {len(errors)}, warnings: {len(entries) - len(errors)}"
     if not entries:
         return Finding("ok", seen)
     last = "; ".join(dict.fromkeys(_short(text) for text in (errors or [text for _, text in entries])[-SHOWN:]))

@@ -13,6 +13,7 @@ from chat_server.operations.doctor.firewall import Firewall, firewall
 from chat_server.operations.doctor.front import Front, entrance, front, own_addresses, public
 from chat_server.operations.doctor.processes import listeners
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
+from chat_server.operations.doctor.settings import settings
 from chat_server.operations.doctor.site import Site
 from chat_server.security.addresses import Networks
 
@@ -73,7 +74,7 @@ def denied(site: Site) -> Finding:
 
 def listening(site: Site) -> Finding:
     """Whether the server listens where people, or the proxy, look for it."""
-    server = site.config.server
+    server = settings(site).server
     found = sorted({_with_port(listener.address, server.port) for listener in listeners(server.port)})
     where = ", ".join(found) if found else f"nowhere now; told to at {_with_port(server.host, server.port)}"
     seen = f"listens at {where}"
@@ -117,8 +118,9 @@ def addresses(site: Site) -> Finding:
 
 def trusted_proxies(site: Site) -> Finding:
     """Whether the server tells people apart who come through the proxy."""
-    trusted = Networks(site.config.server.trusted_proxies)
-    wide = [one for one in site.config.server.trusted_proxies if ipaddress.ip_network(one).prefixlen < WHOLE_INTERNET]
+    proxies = settings(site).server.trusted_proxies
+    trusted = Networks(proxies)
+    wide = [one for one in proxies if ipaddress.ip_network(one).prefixlen < WHOLE_INTERNET]
     restart = f"in {site.config_path}, then: sudo systemctl restart chat-server"
     if wide:
         return Finding(
@@ -128,7 +130,7 @@ def trusted_proxies(site: Site) -> Finding:
         )
     proxy = front(site)
     if proxy is None:
-        named = ", ".join(site.config.server.trusted_proxies) or "none"
+        named = ", ".join(proxies) or "none"
         return Finding("ok", f"no nginx of this host passes people on to the server; proxies trusted: {named}")
     if "127.0.0.1" not in trusted:
         return Finding(
@@ -151,7 +153,7 @@ def trusted_proxies(site: Site) -> Finding:
 
 def cors(site: Site) -> Finding:
     """Whether browsers let the pages of configured origins in, and no others."""
-    origins = site.config.server.cors_origins
+    origins = settings(site).server.cors_origins
     place = entrance(site) if site.config.server.public_url else here(site.config.server)
     try:
         told = {origin: _preflight(place, origin).values(ALLOW_ORIGIN) for origin in (*origins[:MOST_ORIGINS], FOREIGN)}
@@ -192,7 +194,7 @@ def _past_the_proxy(site: Site, rules: Firewall, ports: Sequence[int]) -> Findin
 
 def _public_ports(site: Site) -> list[int]:
     """Where people come in: at the proxy, port 80 included where certificates are renewed, else at the server."""
-    if not site.config.server.public_url:
+    if not settings(site).server.public_url:
         return [site.config.server.port]
     place = public(site)
     return [80, 443] if place.port == 443 else [place.port]

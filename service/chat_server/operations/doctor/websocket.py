@@ -58,8 +58,8 @@ def local_upgrade(site: Site) -> Finding:
     except NoAnswerError as error:
         return Finding("failure", str(error), "sudo systemctl restart chat-server")
     if _is_our_refusal(answer):
-        return Finding("ok", f"{place}/socket asks for a token, as it should")
-    seen = f"{place}/socket answers {_named(answer)} to an upgrade, where a chat-server says 401"
+        return Finding("ok", f"{place.asked('/socket')} asks for a token, as it should")
+    seen = f"{place.asked('/socket')} answers {_named(answer)} to an upgrade, where a chat-server says 401"
     if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
         return Finding("warning", f"{seen}: this machine's own address has asked too often", "Ask again in a minute.")
     if answer.error:
@@ -82,8 +82,8 @@ def proxy_upgrade(site: Site) -> Finding:
     except NoAnswerError as error:
         return Finding("failure", str(error), "\n".join(_ways_to_look(proxy)), entry="6.2")
     if _is_our_refusal(answer):
-        return Finding("ok", f"{place}/socket passes the upgrade on to the server")
-    seen = f"{place}/socket answers {_named(answer)} to an upgrade, where the server says 401"
+        return Finding("ok", f"{place.asked('/socket')} passes the upgrade on to the server")
+    seen = f"{place.asked('/socket')} answers {_named(answer)} to an upgrade, where the server says 401"
     return _judged(site, proxy, answer, seen)
 
 
@@ -163,7 +163,7 @@ def _judged(site: Site, proxy: Front | None, answer: Answer, seen: str) -> Findi
             return Finding(
                 "failure",
                 f"{seen}: the proxy does not reach the server{target}, which listens at {ours}",
-                f"curl -i {ours}/health\nsudo tail /var/log/nginx/error.log",
+                f"curl -i {ours.url('/health')}\nsudo tail /var/log/nginx/error.log",
             )
         case HTTPStatus.TOO_MANY_REQUESTS:
             return Finding(
