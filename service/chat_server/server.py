@@ -240,12 +240,16 @@ class Server:
         self.announcer.relations_changed([blocker_id])
 
     def run(self, load: Callable[[], Config], output: logs.LogHandle) -> None:
-        """Serves until SIGTERM or SIGINT; SIGHUP reloads what can change while it runs."""
+        """Serves until SIGTERM or SIGINT; SIGHUP reloads what can change while it runs.
+
+        In the foreground SIGHUP may also mean that the terminal was closed, and ends the server with it.
+        """
+        in_foreground = sys.stderr.isatty()
         signals: Queue[int] = Queue()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             gevent.signal_handler(number, signals.put, number)
         self.start()
-        while signals.get() == signal.SIGHUP:
+        while signals.get() == signal.SIGHUP and sys.stderr.isatty() == in_foreground:
             self.reload(load, output)
         self.stop()
 
