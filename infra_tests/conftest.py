@@ -4,22 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
 from infra_tests.shell import Shell
+from infra_tests.site import Expected, Site, expectations
 
 SECONDS = 300
 JOURNAL_LINES = 30
-DRILLS = Path(__file__).parent / "drills"
-EXPECTATIONS = Path(__file__).with_name("expectations.yaml")
+NOISE = "-e ' sudo\\[' -e 'Failed to kill control group'"
+"""Every command that a test types is a line of sudo's; and in a container systemd can't do all that it tries."""
+BREAKING = [Path(__file__).parent / name for name in ("documents", "drills", "playbooks")]
+"""Their tests leave nothing as it was while they run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hosts of chat-server")
-    group.addoption("--disposable", action="store_true", help="break the host, too: the fault drills")
+    group.addoption(
+        "--expectations", type=Path, metavar="FILE", help="what is otherwise on this host: expectations.yaml"
+    )
+    group.addoption(
+        "--disposable", action="store_true", help="break the host, too: drills, and what the documents and playbooks do"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -35,10 +41,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.timeout(SECONDS))
     if config.getoption("disposable"):
         return
-    drills = [item for item in items if DRILLS in item.path.parents]
-    if drills:
-        config.hook.pytest_deselected(items=drills)
-        items[:] = [item for item in items if item not in drills]
+    breaking = [item for item in items if any(folder in item.path.parents for folder in BREAKING)]
+    if breaking:
+        config.hook.pytest_deselected(items=breaking)
+        items[:] = [item for item in items if item not in breaking]
 
 
 @pytest.hookimpl(wrapper=True)
@@ -48,9 +54,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     shell = item.config.stash.get(_shell, None)
     if report.failed and shell is not None:
         try:
-            lines = shell.root(
-                f"journalctl --quiet --lines=500 | grep -v -e ' sudo\\[' -e 'kill control group' | tail --lines={JOURNAL_LINES}"
-            )
+            lines = shell.root(f"journalctl --quiet --lines=500 | grep -v {NOISE} | tail --lines={JOURNAL_LINES}")
         except AssertionError as failure:
             lines = str(failure)
         report.sections.append((f"the journal of the host, {report.when}", lines))
@@ -78,6 +82,12 @@ def _known(shell: Shell) -> None:
 
 
 @pytest.fixture(scope="session")
-def expected() -> Any:  # noqa: ANN401  as YAML is
+def expected(pytestconfig: pytest.Config) -> Expected:
     """What must be found on the host."""
-    return yaml.safe_load(EXPECTATIONS.read_text())
+    return expectations(pytestconfig.getoption("expectations"))
+
+
+@pytest.fixture(scope="session")
+def site(shell: Shell) -> Site:
+    """The service on the host."""
+    return Site.of(shell)

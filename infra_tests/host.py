@@ -7,12 +7,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra_tests.packages import package
+from infra_tests.provisioning import EXPECTED, command, play, variables, write_inventory
 from rig.machine import RigError
-from rig.slots import Slot, list_slots
+from rig.slots import list_slots
 from rig.trees import SUITES
 
 ROOT = Path(__file__).parents[1]
-TOOLS = "curl iputils-ping jq lsof net-tools nginx openssl sqlite3 ufw"
 
 
 def main() -> int:
@@ -27,32 +28,27 @@ def main() -> int:
     if up.returncode:
         return up.returncode
     [slot] = [slot for slot in list_slots() if slot.name == name and slot.for_a_person]
+    folder = Path(slot.directory)
     try:
-        provision(slot)
+        deb = package(slot.suite)
     except RigError as failure:
         print(f"host: {failure}", file=sys.stderr)
         return 1
-    address = f"--hosts=ssh://{name} --ssh-config={Path(slot.ssh_config).relative_to(ROOT)} --sudo"
-    print(f"verify it:  .venv/bin/python -m pytest infra_tests {address}")
-    print(f"break it:   .venv/bin/python -m pytest infra_tests/drills {address} --disposable")
-    print(f"take it down:  python3 -m rig down {name}")
+    inventory, expected = folder / "inventory.json", folder / "expectations.yaml"
+    write_inventory(inventory, name, slot.ssh_config, variables(deb, exempt=slot.outer_address))
+    expected.write_text(EXPECTED)
+    print("provisioning it; this takes a minute", flush=True)
+    played = play("site.yml", inventory)
+    if played.code:
+        print(played.text, file=sys.stderr)
+        return 1
+    address = f"--hosts=ssh://{name} --ssh-config={slot.ssh_config} --sudo"
+    print(f"verify it:  {sys.executable} -m pytest infra_tests {address} --expectations={expected}")
+    print(f"break it:   {sys.executable} -m pytest infra_tests/drills {address} --disposable")
+    print(f"play again: {' '.join(command('site.yml', inventory))}")
+    print(f"look at it: ssh -F {slot.ssh_config} {name}; https://{slot.address}/")
+    print(f"take it down: {sys.executable} -m rig down {name}")
     return 0
-
-
-def provision(slot: Slot) -> None:
-    """Installs the package and what the guide's commands need."""
-    [package] = (ROOT / "dist" / slot.suite).glob("chat-server_*.deb")
-    ssh = ["ssh", "-F", slot.ssh_config, slot.name]
-    steps = (
-        "cat >/tmp/chat-server.deb",
-        f"sudo apt-get -qq update && sudo DEBIAN_FRONTEND=noninteractive apt-get -qq install {TOOLS} /tmp/chat-server.deb",
-        "sudo ufw allow 22/tcp && sudo ufw allow 8080/tcp && sudo ufw --force enable",
-    )
-    for step in steps:
-        with package.open("rb") as given:
-            done = subprocess.run([*ssh, step], stdin=given, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RigError(f"{step}\n{done.stdout}{done.stderr}")
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 
 END_SECONDS = 10
 CTRL_C = b"\x03"
@@ -17,7 +18,7 @@ class Running:
     """A command that was started on the host in a terminal, and is read and ended from here."""
 
     def __init__(self, command: Sequence[str]) -> None:
-        self._written = tempfile.TemporaryFile()
+        self._written = tempfile.TemporaryFile()  # noqa: SIM115  it is closed by `end`
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=self._written, stderr=subprocess.STDOUT, start_new_session=True
         )
@@ -48,7 +49,10 @@ class Running:
         return self._process.wait(END_SECONDS)
 
     def end(self) -> None:
-        """Ends it if it still runs; the host hangs up on what ran in its terminal."""
+        """Ends it if it still runs; the host hangs up on what ran in its terminal, and does not mind Ctrl-C."""
+        if self._process.poll() is None:
+            with suppress(subprocess.TimeoutExpired, BrokenPipeError):
+                self.press_ctrl_c()
         if self._process.poll() is None:
             os.killpg(self._process.pid, signal.SIGTERM)
             self._process.wait(END_SECONDS)

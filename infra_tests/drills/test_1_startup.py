@@ -21,7 +21,7 @@ def test_a_port_that_another_process_has_taken_is_freed(drill: Drill) -> None:
     with drill.diagnosed():
         assert str(pid) in drill.guide("sudo lsof -i :8080").out
         assert f"{pid}/python3" in drill.guide("sudo netstat -tulpn | grep 8080").out
-        assert "8080" in drill.logged("is in use")
+        assert "8080" in drill.logged("another process listens there")
     drill.named_by_doctor(seen="8080")
 
     with drill.cured():

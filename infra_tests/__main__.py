@@ -1,0 +1,147 @@
+"""`python -m infra_tests`, which is `make test-host`: everything that is to be proved, on a fresh host of each release.
+
+Bare host, playbook, playbook again, verification, drills, the documents' commands, upgrades and a restore; and at the
+end the matrix of the guide's entries.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import signal
+import sys
+from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
+from types import FrameType
+
+from infra_tests import coverage
+from infra_tests.drills.record import FOLDER as RECORDS
+from infra_tests.packages import ROOT, package
+from infra_tests.provisioning import command as playbook
+from infra_tests.provisioning import EXPECTED, Played, environment, variables, write_inventory
+from infra_tests.steps import Ended, InterruptedRunError, StepError, Steps
+from rig.host import Host
+from rig.machine import RigError, prepare
+from rig.trees import SUITES, ensure_tree
+
+LOGS = ROOT / "build" / "test-host"
+
+
+def main() -> int:
+    """Does it for the suites asked for, side by side; gives the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m infra_tests", description=__doc__)
+    parser.add_argument("suites", nargs="*", metavar="SUITE", help=f"{' or '.join(SUITES)}; all without it")
+    suites = parser.parse_args().suites or list(SUITES)
+    if unknown := set(suites) - set(SUITES):
+        parser.error(f"no suite {', '.join(unknown)}")
+    for folder in (RECORDS, LOGS):
+        shutil.rmtree(folder, ignore_errors=True)
+    steps = Steps()
+    signal.signal(signal.SIGTERM, _interrupted)
+    try:
+        prepare()
+        trees = [ensure_tree(suite) for suite in suites]
+        with ThreadPoolExecutor(len(suites)) as pool:
+            runs = [pool.submit(OnHost(steps, tree.name).prove, tree) for tree in trees]
+            failures = _failures(steps, runs)
+    except RigError as failure:
+        failures = [str(failure)]
+    except KeyboardInterrupt:
+        print("interrupted; the hosts are gone", file=sys.stderr)
+        return 130
+    incomplete = coverage.main()
+    for told in failures:
+        print(told, file=sys.stderr)
+    steps.say("all", "failed" if failures or incomplete else "passed")
+    return 1 if failures or incomplete else 0
+
+
+def _interrupted(_number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
+
+
+def _failures(steps: Steps, runs: list[Future[list[str]]]) -> list[str]:
+    """What went wrong on any host, once all have ended."""
+    failures: list[str] = []
+    try:
+        for run in runs:
+            try:
+                failures += run.result()
+            except (RigError, StepError) as failure:
+                failures.append(str(failure))
+    except KeyboardInterrupt:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        steps.interrupt()
+        raise
+    return failures
+
+
+class OnHost:
+    """The run on one host."""
+
+    def __init__(self, steps: Steps, suite: str) -> None:
+        self._steps = steps
+        self._suite = suite
+        self._folder = LOGS / suite
+        self._inventory = self._folder / "inventory.json"
+        self._expected = self._folder / "expectations.yaml"
+        self._failures: list[str] = []
+        self._address: list[str] = []
+        self._count = 0
+
+    def prove(self, tree: Path) -> list[str]:
+        """Everything, in order; gives what failed. Raises StepError where nothing that follows would make sense."""
+        try:
+            deb = package(self._suite)
+            with Host.boot(self._suite, tree) as host:
+                self._steps.say(self._suite, f"a bare host is up at {host.address}")
+                self._address = [f"--hosts=ssh://{host.name}", f"--ssh-config={host.ssh_config}", "--sudo"]
+                given = variables(deb, exempt=host.slot.outer_address)
+                self._expected.parent.mkdir(parents=True, exist_ok=True)
+                self._expected.write_text(EXPECTED)
+                write_inventory(self._inventory, host.name, str(host.ssh_config), given)
+                self._provision()
+                self._verify()
+        except InterruptedRunError:
+            self._steps.say(self._suite, "interrupted")
+        return self._failures
+
+    def _provision(self) -> None:
+        self._play("what the playbook would do", "site.yml", "--check", "--diff")
+        self._play("the playbook", "site.yml")
+        again = self._play("the playbook again", "site.yml", "--diff")
+        if Played(0, again).changed:
+            raise StepError(f"{self._suite}: the second run of the playbook changed something: {self._folder}")
+
+    def _verify(self) -> None:
+        with ThreadPoolExecutor(1) as aside:
+            # What waits for a minute and touches nothing, beside what only looks.
+            idle = aside.submit(self._test, "idle drills", "infra_tests/drills", "--disposable", "-m", "idle")
+            self._test("verification", "infra_tests", f"--expectations={self._expected}")
+            idle.result()
+        self._test("drills", "infra_tests/drills", "--disposable", "-m", "not idle")
+        self._test("documents", "infra_tests/documents", "--disposable")
+        self._test("upgrade and restore", "infra_tests/playbooks", "--disposable", f"--inventory={self._inventory}")
+
+    def _play(self, what: str, name: str, *options: str) -> str:
+        line = playbook(name, self._inventory, *options)
+        return self._steps.must(self._suite, what, line, self._log(what), environment())
+
+    def _test(self, what: str, *arguments: str) -> None:
+        """Tests that fail don't keep others from being run."""
+        command = [sys.executable, "-m", "pytest", *arguments, *self._address, "--durations=15", "-q", "--tb=short"]
+        ended = self._steps.run(self._suite, what, command, self._log(what))
+        if ended.code:
+            self._failures.append(self._told(what, ended))
+
+    def _told(self, what: str, ended: Ended) -> str:
+        end = "\n".join(ended.text.splitlines()[-40:])
+        return f"{self._suite}: {what} failed; the whole log is in {self._folder}, its end is:\n{end}"
+
+    def _log(self, what: str) -> Path:
+        self._count += 1
+        return self._folder / f"{self._count:02}-{what.replace(' ', '-')}.log"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,79 @@
+"""Chapter 1: the service is installed, may do what it must and no more, and runs."""
+
+from __future__ import annotations
+
+from infra_tests.shell import Shell
+from infra_tests.site import EXECUTABLE, Expected, Site
+
+
+def test_the_package_is_whole(shell: Shell, expected: Expected) -> None:
+    """A file that somebody changed by hand is overwritten by the next upgrade, and is no release that anybody knows."""
+    changed = shell.types(f"dpkg --verify {expected['package']}").out.splitlines()
+    assert [line for line in changed if " c " not in line] == []
+
+
+def test_the_program_is_the_packages_and_runs(shell: Shell, expected: Expected) -> None:
+    version = shell.root(f"dpkg-query --show --showformat '${{Version}}' {expected['package']}").partition("+")[0]
+    assert version in shell.types(f"{EXECUTABLE} --version").out
+
+
+def test_no_library_is_missing(shell: Shell) -> None:
+    assert "not found" not in shell.types(f"ldd {EXECUTABLE}").out
+
+
+def test_files_belong_to_whom_they_must(shell: Shell, expected: Expected) -> None:
+    """The configuration holds the secret, and the database what people wrote to each other."""
+    wanted = expected["files"]
+    shown = shell.root(f"stat --format '%n: %U:%G %a' {' '.join(wanted)}").splitlines()
+    assert dict(line.split(": ") for line in shown) == wanted
+
+
+def test_all_that_is_in_the_data_directory_is_for_the_service_alone(shell: Shell) -> None:
+    strangers = r"\( ! -user chat-server -o ! -group chat-server -o -perm /077 \)"
+    assert shell.root(f"find /var/lib/chat-server /var/backups/chat-server -type f {strangers}") == ""
+
+
+def test_the_user_can_do_nothing_but_serve(shell: Shell) -> None:
+    """Nobody logs in as the service, and it is in no group by which it could do more."""
+    account = shell.root("getent passwd chat-server").strip().split(":")
+    assert account[6] == "/usr/sbin/nologin"
+    assert shell.root("id --name --groups chat-server").split() == ["chat-server"]
+    assert "not allowed" in shell.root("sudo --list --other-user=chat-server")
+
+
+def test_the_unit_is_as_it_was_made(shell: Shell, expected: Expected) -> None:
+    wanted = expected["unit"]
+    shown = shell.root(f"systemctl show chat-server --property {','.join(wanted)}").splitlines()
+    assert dict(line.split("=", 1) for line in shown) == wanted
+
+
+def test_what_it_relies_on_runs(shell: Shell, expected: Expected) -> None:
+    units = expected["other_units"]
+    states = shell.types(f"systemctl is-active {' '.join(units)}").out.split()
+    assert dict(zip(units, states, strict=True)) == dict.fromkeys(units, "active")
+
+
+def test_one_server_runs_and_no_other(shell: Shell) -> None:
+    """Two processes on one database hold each other up."""
+    assert shell.types("pgrep chat-server").out.split() == [
+        shell.root("systemctl show --value --property MainPID chat-server").strip()
+    ]
+
+
+def test_the_configuration_is_accepted(shell: Shell) -> None:
+    assert shell.types(f"sudo --non-interactive {EXECUTABLE} check-config").code == 0
+
+
+def test_the_service_is_well(site: Site) -> None:
+    assert site.inside("/health").json["status"] == "healthy"
+    assert site.inside("/status").json["database"]["status"] == "connected"
+
+
+def test_the_disk_has_room(shell: Shell, expected: Expected) -> None:
+    used = shell.root("df --output=pcent /var/lib/chat-server /var/backups/chat-server").split()[1:]
+    assert all(100 - int(one.rstrip("%")) >= expected["free_disk_percent"] for one in used), used
+
+
+def test_doctor_finds_nothing_that_is_wrong(site: Site) -> None:
+    """A warning may be how this host is; a failure is not."""
+    assert [check for check in site.doctor()["checks"] if check["status"] == "failure"] == []
