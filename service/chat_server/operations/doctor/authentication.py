@@ -11,7 +11,7 @@ from typing import Any, Final
 from chat_server.operations.doctor.commands import chat_server
 from chat_server.operations.doctor.figures import figures
 from chat_server.operations.doctor.journal import events
-from chat_server.operations.doctor.lockouts import Attempt, Locked, attempts, locked_out
+from chat_server.operations.doctor.lockouts import Attempt, Locked, attempts, existing, locked_out
 from chat_server.operations.doctor.reading import DamageError, read
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.settings import settings
@@ -54,7 +54,8 @@ def lockouts(site: Site) -> Finding:
         return Finding("ok", f"nobody is locked out: {len(rows)} attempts to log in {_window(site)}")
     told = ", ".join(_locked(one) for one in locked[:SHOWN])
     more = f", and {len(locked) - SHOWN} more" if len(locked) > SHOWN else ""
-    names = list(dict.fromkeys(one.username for one in locked if one.username and one.username != "(invalid)"))
+    # Names that nobody has are locked out too, which is nobody's trouble.
+    names = read(site, lambda connection: existing(connection, {one.username for one in locked}))
     remedy = [chat_server(site, "users", "unlock", name) for name in names[:SHOWN]]
     return Finding(
         "warning",

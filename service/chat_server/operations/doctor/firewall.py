@@ -72,17 +72,17 @@ class Firewall:
                 return rule.allows, rule
         return self.allows_by_default, None
 
-    def denied(self) -> list[tuple[Rule, Rule | None]]:
-        """The rules against particular addresses, each with the earlier one that lets them in nevertheless."""
+    def denied(self) -> list[tuple[Rule, list[Rule]]]:
+        """The rules against particular addresses, each with the earlier ones that let them in nevertheless."""
         return [
             (rule, self._overruling(number, rule))
             for number, rule in enumerate(self.rules)
             if not rule.allows and rule.network
         ]
 
-    def _overruling(self, number: int, rule: Rule) -> Rule | None:
+    def _overruling(self, number: int, rule: Rule) -> list[Rule]:
         earlier = [one for one in self.rules[:number] if one.allows and one.is_for_everybody]
-        return next((one for one in earlier if one.sixth == rule.sixth and _overlap(one, rule)), None)
+        return [one for one in earlier if one.sixth == rule.sixth and _overlap(one, rule)]
 
 
 def firewall(site: Site) -> Firewall:

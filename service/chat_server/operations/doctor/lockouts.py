@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, NamedTuple
 
@@ -40,6 +41,17 @@ def attempts(connection: sqlite3.Connection, limits: RateLimitSection, *, now: i
         "SELECT * FROM (SELECT lower(username), address, succeeded, created_at, id FROM auth_logs"
         " WHERE created_at > ? ORDER BY id DESC LIMIT ?) ORDER BY id",
         (now - limits.auth_window_seconds * 1000, MOST_ATTEMPTS),
+    )
+
+
+def existing(connection: sqlite3.Connection, names: Collection[str]) -> Iterator[str]:
+    """Those of the names that somebody has, as they write it."""
+    yield from (
+        row[0]
+        for row in connection.execute(
+            "SELECT username FROM users WHERE username IN (SELECT value FROM json_each(?)) AND deleted_at IS NULL",
+            (json.dumps(sorted(names)),),
+        )
     )
 
 

@@ -55,9 +55,10 @@ def denied(site: Site) -> Finding:
         return Finding(
             "warning", f"{seen}; but ufw is inactive, so they come in", "sudo ufw enable   # allow ssh first"
         )
-    overruled = [(rule, by) for rule, by in shut_out if by]
+    overruled = [(rule, before) for rule, before in shut_out if before]
     if overruled:
-        rule, by = overruled[0]
+        rule, before = overruled[0]
+        by = max(before, key=lambda one: any(one.covers(port) for port in _public_ports(site)))
         remedy = [
             line
             for one, _ in overruled[:SHOWN]
@@ -161,16 +162,20 @@ def cors(site: Site) -> Finding:
         raise CannotLookError(f"no answers to look at: {error}") from None
     where = _where_added(site)
     mend = f"Remove the proxy's own add_header {ALLOW_ORIGIN}{where}; the server says it.\n{RELOAD}"
-    if told[FOREIGN]:
-        return Finding("failure", f"{place} lets the pages of any site in ({ALLOW_ORIGIN}: {told[FOREIGN][0]})", mend)
+    if {"*", FOREIGN} & set(told[FOREIGN]):
+        return Finding(
+            "failure", f"{place.url()} lets the pages of any site in ({ALLOW_ORIGIN}: {told[FOREIGN][0]})", mend
+        )
     wrong = {origin: values for origin, values in told.items() if origin != FOREIGN and values != [origin]}
     for origin, values in wrong.items():
         if values:
-            seen = f"{place} answers {origin} with {ALLOW_ORIGIN}: {', '.join(values)}, where browsers want it once"
+            seen = (
+                f"{place.url()} answers {origin} with {ALLOW_ORIGIN}: {', '.join(values)}, where browsers want it once"
+            )
             return Finding("failure", seen, mend)
         return Finding(
             "failure",
-            f"{place} does not let pages of {origin} in, which [server] cors_origins names",
+            f"{place.url()} does not let pages of {origin} in, which [server] cors_origins names",
             "Has the server been restarted since? sudo systemctl restart chat-server\n"
             "Does the proxy answer OPTIONS itself? It has to pass it on.",
         )
@@ -208,7 +213,7 @@ def _preflight(place: Place, origin: str) -> Answer:
     }
     answer = ask(place, "/auth/login", method="OPTIONS", headers=asked)
     if answer.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise NoAnswerError(f"{place} answers {answer.status}")
+        raise NoAnswerError(f"{place.url()} answers {answer.status}")
     return answer
 
 

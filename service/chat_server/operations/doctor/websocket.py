@@ -9,6 +9,7 @@ from typing import Final
 
 from chat_server.operations import probe
 from chat_server.operations.doctor import nginx
+from chat_server.operations.doctor.commands import systemctl
 from chat_server.operations.doctor.exchange import Answer, NoAnswerError, RefusedConnectionError, here, upgrade
 from chat_server.operations.doctor.figures import figures
 from chat_server.operations.doctor.front import Front, entrance, front
@@ -56,7 +57,7 @@ def local_upgrade(site: Site) -> Finding:
     except RefusedConnectionError as error:
         raise CannotLookError(f"no server to ask: {error}") from None
     except NoAnswerError as error:
-        return Finding("failure", str(error), "sudo systemctl restart chat-server")
+        return Finding("failure", str(error), systemctl("restart"))
     if _is_our_refusal(answer):
         return Finding("ok", f"{place.asked('/socket')} asks for a token, as it should")
     seen = f"{place.asked('/socket')} answers {_named(answer)} to an upgrade, where a chat-server says 401"
@@ -154,17 +155,7 @@ def _judged(site: Site, proxy: Front | None, answer: Answer, seen: str) -> Findi
             remedy = "\n".join([where, *(f"    {line}" for line in lines or UPGRADE_LINES), RELOAD])
             return Finding("failure", f"{seen}: the proxy drops the headers that ask for it{what}", remedy)
         case HTTPStatus.BAD_GATEWAY | HTTPStatus.GATEWAY_TIMEOUT | HTTPStatus.SERVICE_UNAVAILABLE:
-            ours = here(site.config.server)
-            target = (
-                "".join(f" ({location.where} leads to {host}:{port})" for host, port in location.targets())
-                if location
-                else ""
-            )
-            return Finding(
-                "failure",
-                f"{seen}: the proxy does not reach the server{target}, which listens at {ours}",
-                f"curl -i {ours.url('/health')}\nsudo tail /var/log/nginx/error.log",
-            )
+            return _not_reached(site, location, seen)
         case HTTPStatus.TOO_MANY_REQUESTS:
             return Finding(
                 "warning", f"{seen}: too many requests from this machine's address", "Ask again in a minute."
@@ -181,6 +172,20 @@ def _judged(site: Site, proxy: Front | None, answer: Answer, seen: str) -> Findi
             )
         case _:
             return Finding("failure", f"{seen}: somebody else answers", "\n".join(_ways_to_look(proxy)))
+
+
+def _not_reached(site: Site, location: nginx.Location | None, seen: str) -> Finding:
+    ours = here(site.config.server)
+    if probe.running(site.config.server) is None:
+        return Finding("failure", f"{seen}: no server answers at {ours} to pass people on to", systemctl("restart"))
+    leads = (
+        "".join(f" ({location.where} leads to {host}:{port})" for host, port in location.targets()) if location else ""
+    )
+    return Finding(
+        "failure",
+        f"{seen}: the proxy does not reach the server{leads}, which listens at {ours}",
+        f"curl -i {ours.url('/health')}\nsudo tail /var/log/nginx/error.log",
+    )
 
 
 def _missing_lines(location: nginx.Location | None) -> Sequence[str]:
