@@ -93,9 +93,10 @@ def parser() -> argparse.ArgumentParser:
         "backup",
         help="back the database up, while the server runs",
         description="Copies the database into the backups' directory while the server writes, verifies the copy, makes "
-        "it latest.db, and removes backups that are too old.",
+        "it latest.db, removes backups that are too old, and makes the copy for another host that is configured.",
     )
     _leaf(making, "backup")
+    making.add_argument("--only-here", action="store_true", help="make no copy for another host")
     _restore(
         commands.add_parser(
             "restore",

@@ -229,14 +229,18 @@ def show_stats(arguments: argparse.Namespace) -> int:
 def make_backup(arguments: argparse.Namespace) -> int:
     from chat_server.operations.backup import backup
 
-    made = backup(_config_without_secret(arguments), now=_now(), progress=terminal.show_progress)
+    config = _config_without_secret(arguments)
+    made = backup(config, now=_now(), progress=terminal.show_progress, only_here=arguments.only_here)
     if made.contents.broken_references:
         terminal.note(f"rows that refer to none, here as in the database: {made.contents.broken_references:,}")
     if arguments.json:
         terminal.show_json(asdict(made))
     else:
         removed = f"; too old, so removed: {', '.join(made.removed)}" if made.removed else ""
-        terminal.show(f"backup made: {made.file}, {made.size_bytes:,} bytes, {made.contents}{removed}")
+        copied = f"; copied to {made.copy}" if made.copy else ""
+        terminal.show(f"backup made: {made.file}, {made.size_bytes:,} bytes, {made.contents}{copied}{removed}")
+    if made.copy_failure:
+        return _fail(f"the backup is good, but its copy failed: {made.copy_failure}", os.EX_UNAVAILABLE)
     return os.EX_OK
 
 

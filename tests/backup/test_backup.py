@@ -22,6 +22,9 @@ from tests.commands.admin import CHAT_SERVER, Admin
 from tests.faults.small_disk import small_disk
 from tests.server import UNMEASURED, write_config
 
+BOOKS = {".lock", ".last-attempt.json"}
+"""Beside the backups."""
+
 
 def names(directory: Path) -> set[str]:
     return {path.name for path in directory.iterdir()}
@@ -35,7 +38,7 @@ def test_a_backup_is_one_file_that_only_its_owner_reads_under_two_names(admin: A
     assert before <= datetime.strptime(file.name, "chat-%Y%m%d-%H%M%S.db").replace(tzinfo=UTC) <= datetime.now(UTC)
     assert messages(file) == ["one", "two"]
     assert file.samefile(latest)
-    assert names(backups) == {file.name, "latest.db", ".lock"}
+    assert names(backups) == {file.name, "latest.db", *BOOKS}
     assert (file.stat().st_mode & 0o777, backups.stat().st_mode & 0o777) == (0o600, 0o700)
     assert done["sizeBytes"] == file.stat().st_size
     assert done["contents"]["rows"].items() >= {"users": 2, "conversations": 1, "messages": 2}.items()
@@ -133,7 +136,7 @@ def test_what_is_too_old_goes_once_there_is_a_new_one(admin: Admin, backups: Pat
     (backups / "chat-20200102-000000.db").touch()
     done = admin.run("backup", "--json").json
     assert done["removed"] == ["chat-20200101-000000.db", "chat-20200102-000000.db"]
-    assert names(backups) == {Path(done["file"]).name, "latest.db", ".lock"}
+    assert names(backups) == {Path(done["file"]).name, "latest.db", *BOOKS}
 
 
 def test_rows_that_refer_to_none_are_told_and_backed_up(admin: Admin, backups: Path) -> None:
@@ -158,7 +161,7 @@ def test_an_empty_file_is_no_database_to_back_up(admin: Admin, backups: Path) ->
     admin.database.write_bytes(b"")
     done = admin.run("backup")
     assert (done.code, "empty: start the server once" in done.refusal) == (os.EX_NOINPUT, True)
-    assert not list(backups.iterdir())
+    assert not list(backups.glob("*.db"))
 
 
 def test_one_runs_at_a_time(admin: Admin, backups: Path) -> None:
@@ -208,4 +211,4 @@ def test_where_room_is_missing_old_backups_go_first_and_then_it_says_so(tmp_path
         done = run()
         assert done.returncode == os.EX_TEMPFAIL
         assert "MiB are free and a backup needs 64 MiB: remove something there" in done.stderr
-        assert names(disk.outside) == {dated.name, "latest.db", ".lock", "filler"}
+        assert names(disk.outside) == {dated.name, "latest.db", *BOOKS, "filler"}

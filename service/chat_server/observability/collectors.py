@@ -13,7 +13,7 @@ from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
-from chat_server.observability.backups import last_backup_at
+from chat_server.observability.backups import last_attempt, last_backup_at
 
 
 class Durations(Collector):
@@ -43,7 +43,7 @@ class Durations(Collector):
 
 
 class Files(Collector):
-    """The database's size, its disk's free space and the last backup's age, looked up when somebody asks.
+    """The database's size, its disk's free space and the backups, looked up when somebody asks.
 
     What does not exist has no sample, so that `absent()` finds it and no figure lies.
     """
@@ -60,6 +60,16 @@ class Files(Collector):
         yield _gauge("chat_wal_bytes", "Size of the write-ahead log.", _size(wal))
         yield _gauge("chat_disk_free_bytes", "Space left for the database.", _free(self._database.parent))
         yield _gauge("chat_backup_age_seconds", "Age of the newest backup.", _backup_age(self._backups))
+        yield _backup_failed(self._backups)
+
+
+def _backup_failed(backups: Path) -> GaugeMetricFamily:
+    words = "1 where the last try to make a backup, or its copy, failed."
+    family = GaugeMetricFamily("chat_backup_failed", words, labels=("part",))
+    if attempt := last_attempt(backups):
+        family.add_metric(("backup",), bool(attempt.failure))
+        family.add_metric(("copy",), bool(attempt.copy_failure))
+    return family
 
 
 def _gauge(name: str, words: str, value: float | None) -> GaugeMetricFamily:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
-from dataclasses import dataclass
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from chat_server.config import Config
+from chat_server.observability.backups import Attempt, last_attempt, record_attempt
+from chat_server.operations import copies
 from chat_server.operations.backup_directory import BackupDirectory
+from chat_server.operations.errors import CopyFailedError, RefusedError
 from chat_server.operations.failures import in_words
 from chat_server.operations.opening import check_present
 from chat_server.operations.owner import act_as_owner, owner_of
@@ -29,26 +32,59 @@ Progress = Callable[[float], None]
 
 @dataclass(frozen=True, slots=True)
 class Backup:
-    """A backup that was made, and the names of those that were removed because they were too old."""
+    """A backup that was made, and the names of those that were removed because they were too old.
+
+    `copy` is where its copy is, if one is configured; `copy_failure` says in one line why there is none.
+    """
 
     file: str
     size_bytes: int
     contents: Contents
     removed: list[str]
+    copy: str | None = None
+    copy_failure: str = ""
 
 
-def backup(config: Config, *, now: int, progress: Progress) -> Backup:
-    """Makes a backup, verifies it, and lets `latest.db` be it.
+def backup(config: Config, *, now: int, progress: Progress, only_here: bool = False) -> Backup:
+    """Makes a backup, verifies it, lets `latest.db` be it, and makes its copy, unless it is to stay `only_here`.
 
     A killed one leaves nothing but a file that the next removes. Raises DatabaseUnusableError for a database that is
     damaged, missing or not ours, StorageUnavailableError where room is missing or another backup is under way, and
-    RefusedError.
+    RefusedError. What came of it is recorded beside the backups too.
     """
+    try:
+        made = _make(config, now=now, progress=progress)
+    except (DatabaseUnusableError, StorageUnavailableError) as error:
+        _record(config, now, failure=str(error))
+        raise
+    if only_here:
+        _record(config, now)
+        return made
+    try:
+        made = replace(made, copy=copies.copy(config.backup, Path(made.file)))
+    except CopyFailedError as error:
+        made = replace(made, copy_failure=str(error))
+    _record(config, now, copy_failure=made.copy_failure)
+    return made
+
+
+def _record(config: Config, now: int, *, failure: str = "", copy_failure: str | None = None) -> None:
+    """For the metrics, as far as that can be done. What is not known of the copy is as it was."""
+    directory = Path(config.backup.directory)
+    before = last_attempt(directory)
+    if copy_failure is None:
+        copy_failure = before.copy_failure if before else ""
+    with suppress(OSError, RefusedError):
+        act_as_owner(Path(config.database.path))
+        record_attempt(directory, Attempt(now, failure, copy_failure))
+
+
+def _make(config: Config, *, now: int, progress: Progress) -> Backup:
     database, keep_days = Path(config.database.path), config.backup.keep_days
     directory = BackupDirectory(Path(config.backup.directory))
     with in_words(database):
         check_present(database)
-        _make(directory.path, owner_of(database))
+        _make_directory(directory.path, owner_of(database))
         act_as_owner(database)
         if schema_version(database) == 0:
             raise DatabaseUnusableError(f"{database}: empty: start the server once")
@@ -73,7 +109,7 @@ def backup(config: Config, *, now: int, progress: Progress) -> Backup:
     return Backup(str(file), file.stat().st_size, contents, removed)
 
 
-def _make(directory: Path, owner: os.stat_result) -> None:
+def _make_directory(directory: Path, owner: os.stat_result) -> None:
     """The directory is there. One that root makes belongs to the database's owner."""
     if not directory.exists():
         directory.mkdir(mode=0o700)

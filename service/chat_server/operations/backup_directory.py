@@ -1,7 +1,8 @@
 """The directory that backups are kept in: their names, how they get there whole, and when they go.
 
-    chat-20261123-044800.db    a full database, verified; its time is UTC
-    latest.db                  the newest of them, by another name: never missing, never half-written
+    chat-20261123-044800.db        a full database, verified; its time is UTC
+    chat-20261123-044800.db.age    the same, encrypted, where that is configured and it goes nowhere else
+    latest.db                      the newest of them, by another name: never missing, never half-written
 
 What is still being made has a name that begins with a dot and belongs to nobody once its maker has ended.
 """
@@ -22,7 +23,7 @@ from chat_server.storage.durable import sync
 from chat_server.storage.errors import StorageUnavailableError
 from chat_server.storage.room import free_bytes
 
-NAME = re.compile(r"chat-([0-9]{8}-[0-9]{6})\.db")
+NAME = re.compile(r"chat-([0-9]{8}-[0-9]{6})\.db(\.age)?")
 UNFINISHED = ".unfinished-"
 DAY_MS = 86_400_000
 
@@ -50,16 +51,28 @@ class BackupDirectory:
 
         Raises StorageUnavailableError while another does.
         """
-        descriptor = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        with self._locked(".lock", "another backup or restore is under way"):
+            self.remove_unfinished()
+            yield
+
+    @contextmanager
+    def sending(self) -> Iterator[int]:
+        """One copy is sent at a time: until the descriptor that this gives is closed by all who inherited it.
+
+        Raises StorageUnavailableError while another is.
+        """
+        with self._locked(".sending.lock", "another copy is still being sent") as descriptor:
+            yield descriptor
+
+    @contextmanager
+    def _locked(self, name: str, taken: str) -> Iterator[int]:
+        descriptor = os.open(self.path / name, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
                 fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise StorageUnavailableError(
-                    f"{self.path}: another backup or restore is under way: try again when it is done"
-                ) from None
-            self.remove_unfinished()
-            yield
+                raise StorageUnavailableError(f"{self.path}: {taken}: try again when it is done") from None
+            yield descriptor
         finally:
             os.close(descriptor)
 

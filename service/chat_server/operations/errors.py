@@ -9,3 +9,7 @@ class RefusedError(Exception):
 
 class UntoldError(Exception):
     """Somebody could not be told of something; the next run tries again. Its text is one line."""
+
+
+class CopyFailedError(Exception):
+    """A backup is good, and has no copy. Its text is one line that says why."""

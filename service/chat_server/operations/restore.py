@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 from chat_server.config import Config
 from chat_server.operations.backup_directory import BackupDirectory
+from chat_server.operations.copies import LONGEST_MARK, is_encrypted
 from chat_server.operations.dated import aside
 from chat_server.operations.errors import RefusedError
 from chat_server.operations.failures import in_words
@@ -69,7 +70,15 @@ def _opened(file: Path) -> BinaryIO:
             f"{file}: a write-ahead log lies beside it, so it is no backup but a database in use, or was one: "
             f"fold the log in with sqlite3 {file} 'PRAGMA wal_checkpoint(TRUNCATE)' and try again"
         )
-    return file.open("rb")
+    opened = file.open("rb")
+    if is_encrypted(opened.read(LONGEST_MARK)):
+        opened.close()
+        raise DatabaseUnusableError(
+            f"{file}: encrypted: where its private key is, run age --decrypt --identity KEY --output chat.db "
+            f"{file.name}, then restore that chat.db"
+        )
+    opened.seek(0)
+    return opened
 
 
 @contextmanager
