@@ -59,6 +59,8 @@ def restorability(site: Site) -> Finding:
     latest = BackupDirectory(Path(site.config.backup.directory)).latest
     try:
         size = latest.stat().st_size
+    except FileNotFoundError:
+        raise CannotLookError("there is no backup to look at") from None
     except OSError as error:
         raise CannotLookError(f"{latest}: {error.strerror}") from None
 

@@ -13,7 +13,6 @@ from chat_server.operations.doctor.site import Site
 from chat_server.storage.migrations import VERSIONS
 
 MIB: Final = 2**20
-LONG_HISTORY: Final = 1_000_000
 CREATE_INDEX: Final = re.compile(r"CREATE (?:UNIQUE )?INDEX (\w+) ON .*", re.DOTALL)
 HISTORY: Final = "idx_messages_conversation_id"
 PLAN: Final = "EXPLAIN QUERY PLAN SELECT * FROM messages WHERE conversation_id = 'conv-123'"
@@ -69,7 +68,7 @@ def histories(site: Site) -> Finding:
         [(count, most)] = read(site, longest)
     except DamageError as error:
         raise CannotLookError(f"{site.database} is damaged: {error}") from None
-    return Finding("ok", f"{count:,} conversations, the longest of {most:,} messages, read in pages of 100 at most")
+    return Finding("ok", f"conversations: {count:,}, the longest has messages: {most:,}; a page has 100 at most")
 
 
 def size(site: Site) -> Finding:
