@@ -35,6 +35,7 @@ exit codes:
 MS_PER_UNIT = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000, "w": 604_800_000}
 MOST_MS = 100 * 365 * MS_PER_UNIT["d"]
 USERS_SHOWN = 100
+MOST_LINES = 100_000
 
 
 def parser() -> argparse.ArgumentParser:
@@ -95,8 +96,8 @@ def parser() -> argparse.ArgumentParser:
         description="Copies the database into the backups' directory while the server writes, verifies the copy, makes "
         "it latest.db, removes backups that are too old, and makes the copy for another host that is configured.",
     )
-    _leaf(making, "backup")
     making.add_argument("--only-here", action="store_true", help="make no copy for another host")
+    _leaf(making, "backup")
     _restore(
         commands.add_parser(
             "restore",
@@ -127,6 +128,27 @@ def parser() -> argparse.ArgumentParser:
             "is wrong and what cures it. It changes nothing. Run it as root: another user may not see everything.",
         )
     )
+    bundling = commands.add_parser(
+        "support-bundle",
+        help="gather what support needs into one file, without secrets",
+        description="Gathers versions, logs, the configuration, doctor's report, and figures of the server, the "
+        "database and the host into one file, for who is to find out from afar what is wrong. It holds user names and "
+        "addresses, but no message, password, token or secret. Run it as root: another user may not see everything.",
+    )
+    bundling.add_argument(
+        "--output",
+        type=Path,
+        metavar="FILE",
+        help="where to write it (default: chat-server-support-TIME.tar.gz in the current directory)",
+    )
+    bundling.add_argument(
+        "--lines",
+        type=_lines,
+        default=1000,
+        metavar="N",
+        help="so many lines of each log, the newest (default: %(default)s)",
+    )
+    _leaf(bundling, "support-bundle")
     return top
 
 
@@ -273,6 +295,13 @@ def _count(argument: str) -> int:
     if not re.fullmatch(r"[1-9][0-9]{0,8}", argument, re.ASCII):
         raise argparse.ArgumentTypeError(f"{argument!r} is no number from 1 to 999999999")
     return int(argument)
+
+
+def _lines(argument: str) -> int:
+    count = _count(argument)
+    if count > MOST_LINES:
+        raise argparse.ArgumentTypeError(f"{argument} lines are too many: {MOST_LINES} at most")
+    return count
 
 
 def _duration(argument: str) -> int:

@@ -343,18 +343,42 @@ def _test_alert(arguments: argparse.Namespace) -> int:
 def _site(arguments: argparse.Namespace) -> Site:
     """What doctor looks at: also with a configuration that is not good, for that may be what is wrong."""
     from chat_server.operations.doctor.site import Site
+    from chat_server.salvage import salvage
 
-    config, config_error, secret_error = Config(), "", ""
+    config_error = secret_error = ""
     try:
         config = _config_without_secret(arguments)
     except ConfigurationError as error:
-        config_error = str(error)
+        config, config_error = salvage(arguments.config), str(error)
     else:
         try:
             _config(arguments)
         except ConfigurationError as error:
             secret_error = str(error)
     return Site(arguments.config, config, config_error, secret_error, _now())
+
+
+def support_bundle(arguments: argparse.Namespace) -> int:
+    from chat_server.operations.support.bundle import gather
+
+    made = gather(
+        _site(arguments),
+        file=arguments.output,
+        lines=arguments.lines,
+        environ=os.environ,
+        progress=terminal.show_progress,
+    )
+    if arguments.json:
+        terminal.show_json(asdict(made) | {"file": str(made.file)})
+    else:
+        terminal.show(f"support bundle: {made.file}, {made.size_bytes:,} bytes, {len(made.parts)} files in it")
+        for part in made.missing:
+            terminal.show(f"  without {part.name}: {part.reason}")
+    terminal.note(
+        "It holds user names and addresses: give it only to those who may know them. Messages, passwords, tokens and "
+        "secrets are left out."
+    )
+    return os.EX_OK
 
 
 def _tell(arguments: argparse.Namespace, text: str, **facts: str | int | None) -> int:
@@ -384,4 +408,5 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "checkpoint": checkpoint,
     "healthcheck": healthcheck,
     "doctor": doctor,
+    "support-bundle": support_bundle,
 }
