@@ -28,7 +28,7 @@ class Output:
 
 @dataclass(frozen=True)
 class Site:
-    """`config` is read without the secret; where that failed it is the default one, and `config_error` says why.
+    """`config` is read without the secret; with mistakes in it, which `config_error` tells, it is what is good of it.
 
     `secret_error` says what is wrong with the secret alone. `now` is in ms since the epoch.
     """
