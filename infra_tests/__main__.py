@@ -17,8 +17,8 @@ from types import FrameType
 from infra_tests import coverage
 from infra_tests.drills.record import FOLDER as RECORDS
 from infra_tests.packages import ROOT, package
+from infra_tests.provisioning import EXPECTED, Played, environment, name_line, variables, write_inventory
 from infra_tests.provisioning import command as playbook
-from infra_tests.provisioning import EXPECTED, Played, environment, variables, write_inventory
 from infra_tests.steps import Ended, InterruptedRunError, StepError, Steps
 from rig.host import Host
 from rig.machine import RigError, prepare
@@ -92,10 +92,11 @@ class OnHost:
     def prove(self, tree: Path) -> list[str]:
         """Everything, in order; gives what failed. Raises StepError where nothing that follows would make sense."""
         try:
-            deb = package(self._suite)
+            deb = self._package()
             with Host.boot(self._suite, tree) as host:
                 self._steps.say(self._suite, f"a bare host is up at {host.address}")
                 self._address = [f"--hosts=ssh://{host.name}", f"--ssh-config={host.ssh_config}", "--sudo"]
+                host.run(name_line(host.address))
                 given = variables(deb, exempt=host.slot.outer_address)
                 self._expected.parent.mkdir(parents=True, exist_ok=True)
                 self._expected.write_text(EXPECTED)
@@ -105,6 +106,11 @@ class OnHost:
         except InterruptedRunError:
             self._steps.say(self._suite, "interrupted")
         return self._failures
+
+    def _package(self) -> Path:
+        """A copy of its own: what is built meanwhile is not what is proved."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return Path(shutil.copy(package(self._suite), self._folder))
 
     def _provision(self) -> None:
         self._play("what the playbook would do", "site.yml", "--check", "--diff")

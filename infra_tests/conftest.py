@@ -7,19 +7,21 @@ from pathlib import Path
 
 import pytest
 
+from infra_tests.fingerprint import fingerprint
 from infra_tests.shell import Shell
 from infra_tests.site import Expected, Site, expectations
 
 SECONDS = 300
 JOURNAL_LINES = 30
-NOISE = "-e ' sudo\\[' -e 'Failed to kill control group'"
-"""Every command that a test types is a line of sudo's; and in a container systemd can't do all that it tries."""
+NOISE = "-e ' sudo\\[' -e ' python3\\[' -e '^ ' -e 'Failed to kill control group'"
+"""A line of sudo's for each command that a test types, those of a playbook, and what systemd can't do in a container."""
 BREAKING = [Path(__file__).parent / name for name in ("documents", "drills", "playbooks")]
 """Their tests leave nothing as it was while they run."""
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("hosts of chat-server")
+    group.addoption("--inventory", type=Path, metavar="FILE", help="by which the playbooks reach the host")
     group.addoption(
         "--expectations", type=Path, metavar="FILE", help="what is otherwise on this host: expectations.yaml"
     )
@@ -76,9 +78,17 @@ def shell(pytestconfig: pytest.Config) -> Shell:
     return made
 
 
+@pytest.fixture(scope="session")
+def before(shell: Shell) -> list[str]:
+    """The host as it was before the first test."""
+    return fingerprint(shell)
+
+
 @pytest.fixture(autouse=True)
-def _known(shell: Shell) -> None:
-    """Every test has the journal to show where it fails."""
+def _known(request: pytest.FixtureRequest, shell: Shell) -> None:
+    """Every test has the journal to show where it fails, and those that only look have the host compared."""
+    if not any(folder in request.path.parents for folder in BREAKING):
+        request.getfixturevalue("before")
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,8 @@ import sys
 from pathlib import Path
 
 from infra_tests.packages import package
-from infra_tests.provisioning import EXPECTED, command, play, variables, write_inventory
+from infra_tests.provisioning import EXPECTED, command, name_line, play, variables, write_inventory
+from infra_tests.shell import Shell
 from rig.machine import RigError
 from rig.slots import list_slots
 from rig.trees import SUITES
@@ -37,6 +38,7 @@ def main() -> int:
     inventory, expected = folder / "inventory.json", folder / "expectations.yaml"
     write_inventory(inventory, name, slot.ssh_config, variables(deb, exempt=slot.outer_address))
     expected.write_text(EXPECTED)
+    Shell(name, slot.ssh_config).root(name_line(slot.address))
     print("provisioning it; this takes a minute", flush=True)
     played = play("site.yml", inventory)
     if played.code:

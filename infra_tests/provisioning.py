@@ -49,6 +49,11 @@ def variables(deb: Path, exempt: str) -> dict[str, object]:
     }
 
 
+def name_line(address: str) -> str:
+    """A command that has the host know where its public name leads: there is no DNS for it."""
+    return f"grep -q ' {DOMAIN}$' /etc/hosts || echo '{address} {DOMAIN}' >>/etc/hosts"
+
+
 def write_inventory(file: Path, name: str, ssh_config: str, given: Variables) -> None:
     """An inventory with one chat server, reached as the SSH configuration says."""
     host = {"ansible_ssh_common_args": f"-F {ssh_config}", **given}

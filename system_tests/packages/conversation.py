@@ -18,12 +18,12 @@ FINISH_SECONDS = 30
 
 
 @contextmanager
-def conversation(client: Client, *names: str) -> Iterator[Conversation]:
+def conversation(client: Client, *names: str, window: int = WINDOW, pause_seconds: float = 0) -> Iterator[Conversation]:
     """Goes on for the length of the block, in a thread; at its end nobody waits for anything any more.
 
     What was lost by then, or doubled, or came in another order, fails. The server needs its limits of rate off.
     """
-    talk = Conversation(client, *names)
+    talk = Conversation(client, *names, window=window, pause_seconds=pause_seconds)
     thread = threading.Thread(target=talk.go_on)
     thread.start()
     try:

@@ -1,0 +1,1 @@
+"""What the playbooks do to a host that is in use: upgrades, good and bad, and a restore."""
