@@ -12,12 +12,12 @@ SITE: Final = "/etc/nginx/sites-available/chat-server"
 """Where the documents have nginx's configuration; replaced by where the host has it."""
 
 START: Final = "systemctl reset-failed chat-server; systemctl restart chat-server || true"
-UNTIL: Final = 'until() { for i in $(seq 300); do ! eval "$1" || return 0; sleep 0.1; done; echo "never: $1"; exit 1; }'
+AWAIT: Final = 'await() { for i in $(seq 300); do ! eval "$1" || return 0; sleep 0.1; done; echo "never: $1"; exit 1; }'
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Scripts for root's bash, with `until CONDITION` to wait by. `mends` is run when the section is over."""
+    """Scripts for root's bash, with `await CONDITION` to wait by. `mends` is run when the section is over."""
 
     breaks: str
     mends: str = ""
@@ -53,7 +53,7 @@ LOG_IN: Final = 'curl -sS http://localhost:8080/auth/login --json \'{"username":
 FAULTS: Final[Mapping[str, Fault]] = {
     "another program listens on 8080": Fault(
         "systemctl stop chat-server; systemd-run --quiet --unit=other.service python3 -m http.server 8080;"
-        f"until 'ss -Hltn sport = :8080 | grep -q .'; {START}",
+        f"await 'ss -Hltn sport = :8080 | grep -q .'; {START}",
         "systemctl stop other.service || true",
     ),
     "the database belongs to root": Fault(f"systemctl stop chat-server; chown root:root {DATA}/chat.db; {START}"),
@@ -67,7 +67,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
         f"systemctl daemon-reload; {START}"
     ),
     "the disk is full": Fault(
-        f"systemctl stop chat-server; mkdir /mnt/full; mount -t tmpfs -o size=32m,mode=700,uid=$(id -u chat-server) tmpfs /mnt/full;"
+        "systemctl stop chat-server; mkdir /mnt/full;"
+        "mount -t tmpfs -o size=32m,mode=700,uid=$(id -u chat-server) tmpfs /mnt/full;"
         f"cp -a {DATA}/. /mnt/full; mount --move /mnt/full {DATA}; rmdir /mnt/full;"
         f"dd if=/dev/zero of={DATA}/chat.db.replaced-20250101-000000 bs=1M status=none 2>/dev/null || true;"
         f"touch -d '60 days ago' {DATA}/chat.db.replaced-20250101-000000; {START}",
@@ -90,7 +91,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "a client answers no PING": Fault(
         f"cp -a {CONFIG} /root/config.before; sed -i -e 's/^heartbeat_seconds = .*/heartbeat_seconds = 2/'"
         f" -e 's/^heartbeat_timeout_seconds = .*/heartbeat_timeout_seconds = 1/' {CONFIG}; {START};"
-        f"python3 -c '{MUTE_CLIENT}' \"$({LOG_IN % 'alice'} | jq -r .token)\";"
+        f"python3 -c '{MUTE_CLIENT}' \"$({LOG_IN % 'bob'} | jq -r .token)\";"
         f"cp -a /root/config.before {CONFIG}; rm /root/config.before; {START}"
     ),
     "alice has guessed too often": Fault(
@@ -104,17 +105,17 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "a forgotten shell holds the database": Fault(
         "systemd-run --quiet --unit=drill-shell --"
         f" sh -c '(echo BEGIN IMMEDIATE\\;; exec sleep 600) | sqlite3 {DATA}/chat.db';"
-        f'until \'! sqlite3 -cmd ".timeout 0" {DATA}/chat.db "BEGIN IMMEDIATE; ROLLBACK" 2>/dev/null\'',
+        f'await \'! sqlite3 -cmd ".timeout 0" {DATA}/chat.db "BEGIN IMMEDIATE; ROLLBACK" 2>/dev/null\'',
         "systemctl stop drill-shell || true",
     ),
     "the server was killed": Fault(
-        "systemctl kill --signal=KILL chat-server; until 'systemctl is-active --quiet chat-server'"
+        "systemctl kill --signal=KILL chat-server; await 'systemctl is-active --quiet chat-server'"
     ),
     "mallory is signed in": Fault(f"{LOG_IN % 'mallory'} | grep token"),
     "a query is slow": Fault(
         f"systemctl stop chat-server; python3 -c '{MANY_MESSAGES}' {DATA}/chat.db;"
         f"cp -a {CONFIG} /root/config.before; sed -i 's/^slow_query_ms = .*/slow_query_ms = 1/' {CONFIG}; {START};"
-        f"token=$({LOG_IN % 'alice'} | jq -r .token);"
+        f"token=$({LOG_IN % 'bob'} | jq -r .token);"
         'curl -sS -o /dev/null -H "Authorization: Bearer $token" http://localhost:8080/user/me/export;'
         f"cp -a /root/config.before {CONFIG}; rm /root/config.before; {START}"
     ),

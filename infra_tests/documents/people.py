@@ -23,25 +23,30 @@ class AtHand:
 
 
 def arrive(shell: Shell) -> None:
-    """Makes the accounts, each with this password, and a conversation of alice and bob."""
+    """Makes the accounts, and a conversation of alice and bob."""
     for name in NAMES:
-        made = shell.types(f"sudo chat-server users create {name}", given=f"{PASSWORD}\n")
-        if made.code:  # there from an earlier run
-            shell.root(f"chat-server users reset-password {name}", given=f"{PASSWORD}\n")
-            shell.root(f"chat-server users unlock {name}")
-    token, other = token_of(shell, "alice"), user_id_of(shell, "bob")
-    started = _asked(shell, "/conversations/start", {"otherUserId": other}, token)
+        if shell.types(f"sudo chat-server users create {name}", given=f"{PASSWORD}\n").code:
+            _renew(shell, name)  # there from an earlier run
+    bob = _asked(shell, "/auth/login", {"username": "bob", "password": PASSWORD})
+    started = _asked(shell, "/conversations/start", {"otherUserId": str(bob["userId"])}, token_of(shell, "alice"))
     assert "conversationId" in started, started
 
 
 def token_of(shell: Shell, name: str) -> str:
-    """A fresh token of theirs."""
+    """A fresh token of theirs, whatever the document has done to their account."""
+    _renew(shell, name)
     return str(_asked(shell, "/auth/login", {"username": name, "password": PASSWORD})["token"])
 
 
-def user_id_of(shell: Shell, name: str) -> str:
-    """Their id."""
-    return str(_asked(shell, "/auth/login", {"username": name, "password": PASSWORD})["userId"])
+def password_of(shell: Shell, name: str) -> str:
+    """Their password, likewise."""
+    _renew(shell, name)
+    return PASSWORD
+
+
+def _renew(shell: Shell, name: str) -> None:
+    shell.root(f"chat-server users reset-password {name}", given=f"{PASSWORD}\n")
+    shell.root(f"chat-server users unlock {name}")
 
 
 def _asked(shell: Shell, path: str, body: Mapping[str, str], token: str = "") -> dict[str, object]:
@@ -52,5 +57,5 @@ def _asked(shell: Shell, path: str, body: Mapping[str, str], token: str = "") ->
 
 GIVEN: Final[Mapping[str, Callable[[Shell], AtHand]]] = {
     "a token of alice's": lambda shell: AtHand(variables=f"TOKEN={token_of(shell, 'alice')}"),
-    "the password of alice": lambda _: AtHand(standard_input=f"{PASSWORD}\n"),
+    "the password of alice": lambda shell: AtHand(standard_input=f"{password_of(shell, 'alice')}\n"),
 }

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 
-from infra_tests.documents.faults import FAULTS, UNTIL, Fault
+from infra_tests.documents.faults import AWAIT, FAULTS, Fault
 from infra_tests.documents.people import GIVEN, AtHand
 from infra_tests.documents.reading import Block, Section
 from infra_tests.drills.disposable import Disposable
@@ -60,10 +60,10 @@ class Reader:
         return text
 
     def _as_root(self, script: str) -> None:
-        self.shell.root(f"{UNTIL}\n{self.here(script)}", seconds=BLOCK_SECONDS)
+        self.shell.root(f"{AWAIT}\n{self.here(script)}", seconds=BLOCK_SECONDS)
 
     def _types_until(self, line: str, phrase: str) -> str:
-        typing = Running(self.shell.command(line, terminal=True))
+        typing = Running(self.shell.command(f"stty sane\n{line}", terminal=True))  # else Ctrl-C is but a character
         try:
             seen = typing.wait_for(phrase)
             typing.press_ctrl_c()

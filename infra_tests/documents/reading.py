@@ -11,7 +11,8 @@ from pathlib import Path
 DOCS = Path(__file__).parents[2] / "docs"
 NOTES = frozenset({"fault", "given", "shows", "exit", "until", "on"})
 _PARTS = re.compile(
-    r"^#{2,3} (?P<heading>[^\n]+)$|^(?:<!-- (?P<notes>[^\n]+) -->\n)?```sh\n(?P<typed>.*?)^```$", re.MULTILINE | re.DOTALL
+    r"^#{2,3} (?P<heading>[^\n]+)$|^(?:<!-- (?P<notes>[^\n]+) -->\n)?```sh\n(?P<typed>.*?)^```$",
+    re.MULTILINE | re.DOTALL,
 )
 
 
@@ -41,11 +42,12 @@ class Section:
 
 def sections(document: str) -> list[Section]:
     """The sections of docs/`document` that have commands. Raises UnreadableError."""
-    found = groupby(_blocks((DOCS / document).read_text()), key=lambda pair: pair[0])
+    found = groupby(blocks((DOCS / document).read_text()), key=lambda pair: pair[0])
     return [Section(heading, tuple(block for _, block in pairs)) for heading, pairs in found]
 
 
-def _blocks(text: str) -> Iterator[tuple[str, Block]]:
+def blocks(text: str) -> Iterator[tuple[str, Block]]:
+    """The blocks of a document's text, each with the heading it is under. Raises UnreadableError."""
     heading = ""
     for part in _PARTS.finditer(text):
         if part["heading"]:
@@ -58,6 +60,6 @@ def _blocks(text: str) -> Iterator[tuple[str, Block]]:
 def _notes(comment: str | None, line: int) -> dict[str, str]:
     pairs = [note.partition(": ") for note in (comment or "").split(" | ") if note]
     notes = {key: value for key, _, value in pairs}
-    if len(notes) < len(pairs) or not notes.keys() <= NOTES:
+    if len(notes) < len(pairs) or not notes.keys() <= NOTES or not all(notes.values()):
         raise UnreadableError(f"line {line}: {comment}: notes are {', '.join(sorted(NOTES))}, each once")
     return notes
