@@ -14,7 +14,7 @@ from chat_server.operations.doctor.journal import events
 from chat_server.operations.doctor.lockouts import Attempt, Locked, attempts, existing, locked_out
 from chat_server.operations.doctor.reading import DamageError, read
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
-from chat_server.operations.doctor.settings import settings
+from chat_server.operations.doctor.settings import change, settings
 from chat_server.operations.doctor.site import Site, run
 
 SHOWN: Final = 5
@@ -71,14 +71,14 @@ def rate_limits(site: Site) -> Finding:
         return Finding(
             "warning",
             "[rate_limit] enabled is false: nothing stops who guesses passwords or floods the server",
-            f"Set it to true in {site.config_path}, then: sudo systemctl restart chat-server",
+            change(site, "[rate_limit] enabled = true", reloaded=True),
         )
     wide = [one for one in limits.exempt_networks if _is_wide(one)]
     if wide:
         return Finding(
             "warning",
             f"[rate_limit] exempt_networks lets {', '.join(wide)} do without limits, which is very many",
-            f"Name only load tests and monitors in {site.config_path}, then: sudo systemctl restart chat-server",
+            change(site, "only load tests and monitors into [rate_limit] exempt_networks", reloaded=True),
         )
     seen = (
         f"{limits.max_requests_per_minute} requests a minute per address, {limits.max_auth_attempts} failed logins "
@@ -106,7 +106,7 @@ def sessions(site: Site) -> Finding:
     return Finding(
         "warning",
         f"{seen}: so short that people are signed out while they chat, or overnight",
-        f"Set {key} = {value} below [auth] in {site.config_path}, then: sudo systemctl restart chat-server",
+        change(site, f"[auth] {key} = {value}"),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from chat_server.operations.doctor.exchange import Place, secured
@@ -31,39 +31,34 @@ class Certificate:
 
 def presented(place: Place) -> Certificate:
     """The certificate that a place shows, judged by what this machine trusts. Raises NoAnswerError."""
-    try:
-        return _certificate(_shown(place, ssl.create_default_context()))
-    except ssl.SSLCertVerificationError as error:
-        fault, reason = error.verify_code, error.verify_message
-    # The same once more, trusting just this one, to learn whom it is for and until when.
-    trusting = _without_names(ssl.create_default_context(cadata=_bytes(place)))
+    shown = _judged(place, ssl.create_default_context())
+    if not shown.fault:
+        return shown
+    # Once more, trusting just this one: a name or a term that is wrong as well is the graver fault, and comes to light.
+    trusting = ssl.create_default_context(cadata=_bytes(place))
     trusting.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    alone = _judged(place, trusting)
+    if alone.fault not in OTHER_NAME:
+        return alone if alone.fault else replace(alone, fault=shown.fault, reason=shown.reason)
+    trusting.check_hostname = False
+    unnamed = _judged(place, trusting)
+    return unnamed if unnamed.fault else replace(unnamed, fault=alone.fault, reason=alone.reason)
+
+
+def _judged(place: Place, context: ssl.SSLContext) -> Certificate:
     try:
-        known = _certificate(_shown(place, trusting))
+        with closing(secured(place, context)) as connection:
+            shown = dict(connection.getpeercert() or {})
     except ssl.SSLCertVerificationError as error:
         return Certificate(error.verify_code, error.verify_message, 0, ())
-    return Certificate(fault, reason, known.ends_at, known.names)
-
-
-def _certificate(shown: dict[str, object]) -> Certificate:
     names = shown.get("subjectAltName", ())
-    ends = ssl.cert_time_to_seconds(str(shown["notAfter"]))
     listed = tuple(str(value) for _, value in names) if isinstance(names, tuple) else ()
-    return Certificate(0, "", ends * 1000, listed)
-
-
-def _shown(place: Place, context: ssl.SSLContext) -> dict[str, object]:
-    with closing(secured(place, context)) as connection:
-        return dict(connection.getpeercert() or {})
+    return Certificate(0, "", ssl.cert_time_to_seconds(str(shown["notAfter"])) * 1000, listed)
 
 
 def _bytes(place: Place) -> bytes:
-    context = _without_names(ssl.create_default_context())
+    context = ssl.create_default_context()
+    context.check_hostname = False
     context.verify_mode = ssl.CERT_NONE
     with closing(secured(place, context)) as connection:
         return connection.getpeercert(binary_form=True) or b""
-
-
-def _without_names(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.check_hostname = False
-    return context

@@ -30,6 +30,8 @@ from chat_server.operations.doctor.site import Site
 DAY_MS: Final = 24 * 3600 * 1000
 SOON_DAYS: Final = 14
 MOST_PARTS: Final = 20
+REINSTALL: Final = "sudo apt install --reinstall chat-server"
+EVERY_PATH: Final = "The proxy has to pass every path on, not only some."
 LOADED: Final = re.compile(r'(?:src|href)="([^":#]+\.(?:js|css))"')
 POLICY: Final = "Content-Security-Policy"
 RENEW: Final = "sudo certbot renew && sudo systemctl reload nginx"
@@ -51,13 +53,13 @@ def page(site: Site) -> Finding:
         return Finding(
             "failure",
             f"{local.asked('/')} answers {given.status}, and no page",
-            "sudo apt install --reinstall chat-server",
+            REINSTALL,
         )
     if not _is_page(met) or met.body != given.body:
         return Finding(
             "failure",
             f"{place.asked('/')} shows another page than the server's own, {local.url('/')}: the proxy leads elsewhere",
-            f"curl -i {place.url('/')}\nThe proxy has to pass every path on, not only some.",
+            f"curl -i {place.url('/')}\n{EVERY_PATH}",
         )
     if met.values(POLICY) != given.values(POLICY):
         where = _where_added(site, POLICY)
@@ -71,7 +73,7 @@ def page(site: Site) -> Finding:
         return Finding(
             "failure",
             f"{place.asked('/')} comes, but not what it loads: {', '.join(broken)}",
-            f"curl -i {place.url('/' + broken[0].partition(' ')[0])}\nThe proxy has to pass every path on, not only some.",
+            f"curl -i {place.url('/' + broken[0].partition(' ')[0])}\n{EVERY_PATH}",
         )
     return Finding("ok", f"{place.asked('/')} shows the page, and what it loads comes too")
 
@@ -82,7 +84,7 @@ def certificate(site: Site) -> Finding:
     if place.scheme == "http":
         return Finding(
             "warning",
-            f"{place} is not https: passwords and messages can be read on the way",
+            f"{place.url()} is not https: passwords and messages can be read on the way",
             "Give the proxy a certificate (docs/deployment.md), then write https in [server] public_url.",
         )
     try:
@@ -95,9 +97,9 @@ def certificate(site: Site) -> Finding:
         return _distrusted(place, shown, term)
     if left < SOON_DAYS:
         return Finding(
-            "warning", f"the certificate of {place} {term}, and was to be renewed by now", f"{RENEW}\n{RENEWAL}"
+            "warning", f"the certificate of {place.url()} {term}, and was to be renewed by now", f"{RENEW}\n{RENEWAL}"
         )
-    return Finding("ok", f"the certificate of {place} is trusted, names it, and {term}")
+    return Finding("ok", f"the certificate of {place.url()} is trusted, names it, and {term}")
 
 
 def reach(site: Site) -> Finding:
@@ -145,7 +147,7 @@ def _by_name(place: Place, seen: str) -> Finding:
 
 
 def _distrusted(place: Place, shown: Certificate, term: str) -> Finding:
-    whose = f"the certificate of {place}"
+    whose = f"the certificate of {place.url()}"
     if shown.fault == EXPIRED:
         return Finding("failure", f"{whose} has expired: no client connects", f"{RENEW}\n{RENEWAL}")
     if shown.fault in OTHER_NAME:

@@ -121,10 +121,12 @@ def ask(place: Place, path: str, *, method: str = "GET", headers: Mapping[str, s
             return Answer(response.status, tuple(response.getheaders()), response.read(MOST_BYTES))
         except TimeoutError:
             raise NoAnswerError(f"{place} gives no answer within {PATIENCE_SECONDS} s") from None
-        except OSError as error:
-            raise NoAnswerError(f"{place}: {error.strerror or error}") from None
+        except http.client.RemoteDisconnected:
+            raise NoAnswerError(f"{place} hangs up without an answer") from None
         except http.client.HTTPException:
             raise NoAnswerError(f"{place} does not speak HTTP") from None
+        except OSError as error:
+            raise NoAnswerError(f"{place}: {error.strerror or error}") from None
 
 
 def upgrade(place: Place) -> Answer:

@@ -10,10 +10,11 @@ from typing import Final
 from chat_server import __version__
 from chat_server.observability.lines import without_secrets
 from chat_server.operations import probe
+from chat_server.operations.doctor.commands import restart, systemctl
 from chat_server.operations.doctor.journal import KEPT, VOLATILE, check_readable, files_in
 from chat_server.operations.doctor.processes import listeners, serving
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
-from chat_server.operations.doctor.settings import settings
+from chat_server.operations.doctor.settings import change, settings
 from chat_server.operations.doctor.site import UNIT, Site, run
 
 SHOWN: Final = 3
@@ -32,12 +33,8 @@ def log_level(site: Site) -> Finding:
     seen = f"log_level is {effective}" + (", by the command line of the server that runs" if overridden else "")
     if effective not in VERBOSE:
         return Finding("ok", seen)
-    remedy = (
-        "sudo systemctl restart chat-server"
-        if overridden
-        else f'When you have seen enough: set log_level = "info" in {site.config_path}, then\n'
-        "sudo systemctl reload chat-server"
-    )
+    told = '[server] log_level = "info", when you have seen enough'
+    remedy = systemctl("cat") if overridden else change(site, told, reloaded=True)
     return Finding("warning", f"{seen}: it names everybody's doings, fills the journal and costs time", remedy)
 
 
@@ -91,13 +88,13 @@ def foreground(site: Site) -> Finding:
         return Finding(
             "warning",
             f"a server that nobody looks after has port {port}: {told}; {UNIT} is {state}. It ends with its terminal",
-            f"Press Ctrl-C where it runs, or: {strangers[0].end}\nsudo systemctl start chat-server",
+            f"Press Ctrl-C where it runs, or: {strangers[0].end}\n{systemctl('start')}",
         )
     if state != "active" and probe.running(site.config.server):
         return Finding(
             "warning",
             f"a server answers at port {port}, but {UNIT} is {state}: somebody runs it in the foreground",
-            f"Press Ctrl-C where it runs (sudo ss -ltnp 'sport = :{port}' shows it).\nsudo systemctl start chat-server",
+            f"sudo ss -ltnp 'sport = :{port}'\nPress Ctrl-C where that runs.\n{systemctl('start')}",
         )
     return Finding("ok", f"{UNIT} is {state}, and no server runs beside it")
 
@@ -111,7 +108,7 @@ def version(site: Site) -> Finding:
         return Finding(
             "warning",
             f"version {running.version} runs, {__version__} is installed: it was not restarted since",
-            "sudo systemctl restart chat-server",
+            restart(site),
         )
     return Finding("ok", f"version {__version__} is installed and runs")
 

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Final
 
+from chat_server.operations.doctor.commands import restart
 from chat_server.operations.doctor.exchange import Answer, NoAnswerError, Place, ask, here
 from chat_server.operations.doctor.firewall import Firewall, firewall
 from chat_server.operations.doctor.front import Front, entrance, front, own_addresses, public
 from chat_server.operations.doctor.processes import listeners
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
-from chat_server.operations.doctor.settings import settings
+from chat_server.operations.doctor.settings import change, settings
 from chat_server.operations.doctor.site import Site
 from chat_server.security.addresses import Networks
 
@@ -86,8 +87,7 @@ def listening(site: Site) -> Finding:
     return Finding(
         "warning",
         f"{seen}: for this machine only, and nothing tells of a proxy: nobody else reaches it",
-        f"With a proxy: write its address as [server] public_url in {site.config_path}.\n"
-        f'Without: set [server] host = "0.0.0.0" there. Then: sudo systemctl restart chat-server',
+        change(site, '[server] host = "0.0.0.0"; or, where a proxy is, its address as [server] public_url'),
     )
 
 
@@ -122,12 +122,11 @@ def trusted_proxies(site: Site) -> Finding:
     proxies = settings(site).server.trusted_proxies
     trusted = Networks(proxies)
     wide = [one for one in proxies if ipaddress.ip_network(one).prefixlen < WHOLE_INTERNET]
-    restart = f"in {site.config_path}, then: sudo systemctl restart chat-server"
     if wide:
         return Finding(
             "failure",
             f"[server] trusted_proxies believes {', '.join(wide)}: anybody can claim any address, and no limit holds",
-            f"Name the proxies alone {restart}",
+            change(site, "the proxies alone into [server] trusted_proxies"),
         )
     proxy = front(site)
     if proxy is None:
@@ -138,7 +137,7 @@ def trusted_proxies(site: Site) -> Finding:
             "failure",
             f"nginx ({proxy.server.block.where}) passes people on, but [server] trusted_proxies does not name "
             "127.0.0.1: all share its address, so that one who guesses passwords or floods locks everybody out",
-            f'Set trusted_proxies = ["127.0.0.1", "::1"] below [server] {restart}',
+            change(site, '[server] trusted_proxies = ["127.0.0.1", "::1"]'),
         )
     silent = [path for path in ("/", "/socket") if not _tells_address(proxy, path)]
     if silent:
@@ -176,8 +175,8 @@ def cors(site: Site) -> Finding:
         return Finding(
             "failure",
             f"{place.url()} does not let pages of {origin} in, which [server] cors_origins names",
-            "Has the server been restarted since? sudo systemctl restart chat-server\n"
-            "Does the proxy answer OPTIONS itself? It has to pass it on.",
+            f"Was that written since the server started?\n{restart(site)}\n"
+            "Does the proxy answer OPTIONS itself? It has to pass that on.",
         )
     named = ", ".join(origins) if origins else "none beside the server's own"
     return Finding("ok", f"pages that may call the API from a browser: {named}")

@@ -9,7 +9,7 @@ from typing import Final
 
 from chat_server.operations import probe
 from chat_server.operations.doctor import nginx
-from chat_server.operations.doctor.commands import systemctl
+from chat_server.operations.doctor.commands import restart, systemctl
 from chat_server.operations.doctor.exchange import Answer, NoAnswerError, RefusedConnectionError, here, upgrade
 from chat_server.operations.doctor.figures import figures
 from chat_server.operations.doctor.front import Front, entrance, front
@@ -43,8 +43,8 @@ def tokens(site: Site) -> Finding:
             "warning",
             f"{seen}: what is invalid was signed with another secret, or made up",
             "Was [auth] jwt_secret changed? Then everybody has to log in again, and this ends.\n"
-            'Else see who sends them: set log_level = "debug", then\n'
-            "sudo systemctl reload chat-server; sudo journalctl -u chat-server -f | grep status=401",
+            'Else see who sends them: write [server] log_level = "debug", then\n'
+            f"{systemctl('reload')}; sudo journalctl -u chat-server -f | grep status=401",
         )
     return Finding("ok", seen)
 
@@ -52,12 +52,13 @@ def tokens(site: Site) -> Finding:
 def local_upgrade(site: Site) -> Finding:
     """Whether the server itself answers who asks for a WebSocket."""
     place = here(site.config.server)
+    listener = f"sudo ss -ltnp 'sport = :{place.port}'"
     try:
         answer = upgrade(place)
     except RefusedConnectionError as error:
         raise CannotLookError(f"no server to ask: {error}") from None
     except NoAnswerError as error:
-        return Finding("failure", str(error), systemctl("restart"))
+        return Finding("failure", str(error), f"Is it the server that listens there?\n{listener}\n{restart(site)}")
     if _is_our_refusal(answer):
         return Finding("ok", f"{place.asked('/socket')} asks for a token, as it should")
     seen = f"{place.asked('/socket')} answers {_named(answer)} to an upgrade, where a chat-server says 401"
@@ -65,8 +66,7 @@ def local_upgrade(site: Site) -> Finding:
         return Finding("warning", f"{seen}: this machine's own address has asked too often", "Ask again in a minute.")
     if answer.error:
         return Finding("warning", f"{seen} ({answer.error})", "sudo journalctl -u chat-server --since=-10min")
-    port = site.config.server.port
-    return Finding("failure", f"{seen}: another program has the port", f"sudo ss -ltnp 'sport = :{port}'", entry="1.1")
+    return Finding("failure", f"{seen}: another program has the port", listener, entry="1.1")
 
 
 def proxy_upgrade(site: Site) -> Finding:
@@ -177,7 +177,7 @@ def _judged(site: Site, proxy: Front | None, answer: Answer, seen: str) -> Findi
 def _not_reached(site: Site, location: nginx.Location | None, seen: str) -> Finding:
     ours = here(site.config.server)
     if probe.running(site.config.server) is None:
-        return Finding("failure", f"{seen}: no server answers at {ours} to pass people on to", systemctl("restart"))
+        return Finding("failure", f"{seen}: no server answers at {ours} to pass people on to", restart(site))
     leads = (
         "".join(f" ({location.where} leads to {host}:{port})" for host, port in location.targets()) if location else ""
     )
