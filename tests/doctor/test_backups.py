@@ -58,6 +58,18 @@ def test_an_old_backup_is_a_failure_with_its_age(server: Server, latest: Path) -
     assert check.remedy.splitlines()[0] == f"sudo chat-server --config {server.config} backup"
 
 
+def test_a_backup_that_was_made_is_well_and_one_that_failed_is_a_failure_with_its_reason(
+    server: Server, latest: Path
+) -> None:
+    assert ask_one(server.config, "backup-attempt").status == "ok"
+    server.stop()
+    server.database.write_bytes(b"no database" * 1000)
+    assert Admin(server.config, server.database).run("backup").code != 0
+    check = ask_one(server.config, "backup-attempt")
+    assert (check.status, "failed: " in check.seen) == ("failure", True)
+    assert "file is not a database" in check.seen
+
+
 def test_a_damaged_backup_is_a_failure(server: Server, latest: Path) -> None:
     with latest.open("r+b") as file:
         file.seek(3 * 4096)

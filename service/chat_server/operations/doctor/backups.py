@@ -7,6 +7,7 @@ import sqlite3
 from pathlib import Path
 from typing import Final
 
+from chat_server.observability.backups import last_attempt
 from chat_server.operations.backup_directory import BackupDirectory
 from chat_server.operations.doctor import commands
 from chat_server.operations.doctor.reading import DamageError, Words, bounded, read
@@ -52,6 +53,20 @@ def _oldest_account_hours(site: Site) -> float:
     except (CannotLookError, DamageError):
         return 0.0 if not site.database.exists() else float("inf")
     return (site.now - rows[0][0]) / HOUR_MS if rows else 0.0
+
+
+def attempt(site: Site) -> Finding:
+    """The last time, a backup was made, and its copy where one is wanted."""
+    last = last_attempt(Path(site.config.backup.directory))
+    if last is None:
+        raise CannotLookError("no backup was tried yet")
+    hours = (site.now - last.at) // HOUR_MS
+    failure = last.failure or (f"its copy: {last.copy_failure}" if last.copy_failure else "")
+    if failure:
+        remedy = f"{LOG}\n{commands.chat_server(site, 'backup')}"
+        return Finding("failure", f"the last backup, {hours} hours ago, failed: {failure}", remedy)
+    copied = " and copied" if site.config.backup.copy_to or site.config.backup.encrypt_to else ""
+    return Finding("ok", f"the last backup was made{copied} {hours} hours ago")
 
 
 def restorability(site: Site) -> Finding:
@@ -102,6 +117,7 @@ def schedule(site: Site) -> Finding:
 
 QUESTIONS: Final = (
     Question("backup-age", ("4.4", "1.7"), age),
+    Question("backup-attempt", ("4.4",), attempt),
     Question("backup-restorable", ("4.4", "1.7"), restorability),
     Question("backup-schedule", ("4.4",), schedule),
 )

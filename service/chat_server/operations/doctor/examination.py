@@ -33,8 +33,6 @@ def _questions(module: str) -> Sequence[Question]:
     try:
         found: Sequence[Question] = importlib.import_module(module).QUESTIONS
     except ImportError as error:
-        if error.name == module:
-            return ()
         problem = Finding("failure", f"can't be examined: {error}", REINSTALL)
         return (Question(module.rpartition(".")[2], ("1.4",), lambda _site: problem),)
     return found
