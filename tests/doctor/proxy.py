@@ -9,7 +9,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -155,12 +155,12 @@ class Proxied:
 
 
 @contextmanager
-def proxied_server(directory: Path, **sections: Mapping[str, object]) -> Iterator[Proxied]:
-    """A server that knows of its proxy, with more of its configuration given."""
+def proxied_server(directory: Path, **server: object) -> Iterator[Proxied]:
+    """A server that knows of its proxy, with more keys of its [server] section."""
     port = free_port()
     known = {"public_url": f"https://localhost:{port}", "trusted_proxies": ["127.0.0.1"]}
-    with running_server(directory, **{**sections, "server": {**known, **sections.get("server", {})}}) as server:
-        yield Proxied(server, port, directory)
+    with running_server(directory, server={**known, **server}) as running:
+        yield Proxied(running, port, directory)
 
 
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
