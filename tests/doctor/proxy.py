@@ -147,7 +147,7 @@ class Proxied:
         log = home / "error.log"
         with subprocess.Popen([NGINX, "-c", str(home / "nginx.conf"), "-e", str(log)]) as process:
             try:
-                _wait_for(self.port, process, log)
+                wait_for(self.port, process, log)
                 yield site
             finally:
                 process.send_signal(signal.SIGQUIT)
@@ -163,7 +163,8 @@ def proxied_server(directory: Path, **server: object) -> Iterator[Proxied]:
         yield Proxied(running, port, directory)
 
 
-def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+def wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until nginx listens."""
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:

@@ -24,6 +24,8 @@ _TOKEN = re.compile(
     | (?P<word>(?:\$\{\w+\} | \\. | [^\s;{}\\])+)""",
     re.VERBOSE | re.DOTALL,
 )
+# Any other backslash is a pattern's.
+_ESCAPED = re.compile(r"\\([\"'\\])")
 _TIME = re.compile(r"(\d+)(ms|[smhdwMy]?)")
 _SECONDS = {"ms": 0.001, "": 1, "s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800, "M": 2592000, "y": 31536000}
 
@@ -133,7 +135,7 @@ def servers() -> list[Server]:
     Raises CannotLookError where a configuration can't be read.
     """
     files = masters() or ([USUAL] if USUAL.is_file() else [])
-    return [server for file in files for server in _servers(read(file))]
+    return [server for file in files for server in servers_of(read(file))]
 
 
 def read(file: Path) -> tuple[Directive, ...]:
@@ -147,7 +149,8 @@ def seconds(words: Sequence[str], default: float) -> float:
     return sum(int(number) * _SECONDS[unit] for number, unit in parts) if parts else default
 
 
-def _servers(directives: Sequence[Directive]) -> list[Server]:
+def servers_of(directives: Sequence[Directive]) -> list[Server]:
+    """The server blocks of a configuration."""
     found = []
     for http in (one for one in directives if one.name == "http"):
         upstreams = {
@@ -258,7 +261,7 @@ def _tokens(text: str) -> Iterator[tuple[int, str, bool]]:
         if mark := found["mark"]:
             yield line, mark, True
         elif quoted := found["quoted"]:
-            yield line, re.sub(r"\\(.)", r"\1", quoted[1:-1]), False
+            yield line, _ESCAPED.sub(r"\1", quoted[1:-1]), False
         elif word := found["word"]:
-            yield line, word, False
+            yield line, _ESCAPED.sub(r"\1", word), False
         line += found[0].count("\n")

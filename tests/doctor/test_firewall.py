@@ -1,0 +1,111 @@
+"""What `ufw status verbose` says, as Debian's ufw writes it."""
+
+from __future__ import annotations
+
+import pytest
+
+from chat_server.operations.doctor.firewall import Firewall, parse
+
+HEAD = """Status: active
+Logging: on (low)
+Default: {default} (incoming), allow (outgoing), disabled (routed)
+New profiles: skip
+
+To                         Action      From
+--                         ------      ----
+"""
+
+
+def rules(*lines: str, default: str = "deny") -> Firewall:
+    return parse(HEAD.format(default=default) + "\n".join(lines) + "\n\n")
+
+
+def lets_in(firewall: Firewall, port: int) -> bool:
+    return firewall.verdict(port)[0]
+
+
+def test_inactive_is_not_active() -> None:
+    assert not parse("Status: inactive\n").active
+    assert rules().active
+
+
+@pytest.mark.parametrize(("default", "is_open"), [("deny", False), ("reject", False), ("allow", True)])
+def test_without_a_rule_the_default_decides(default: str, is_open: bool) -> None:
+    assert lets_in(rules("22/tcp                     ALLOW IN    Anywhere", default=default), 443) is is_open
+
+
+@pytest.mark.parametrize(
+    ("rule", "is_open"),
+    [
+        ("443/tcp                    ALLOW IN    Anywhere                  ", True),
+        ("443                        ALLOW IN    Anywhere", True),
+        ("443/tcp                    LIMIT IN    Anywhere", True),
+        ("80,443/tcp                 ALLOW IN    Anywhere", True),
+        ("80,443/tcp (Nginx Full)    ALLOW IN    Anywhere", True),
+        ("400:500/tcp                ALLOW IN    Anywhere", True),
+        ("Anywhere                   ALLOW IN    Anywhere", True),
+        ("443/tcp                    ALLOW IN    Anywhere                   # the proxy", True),
+        ("192.0.2.1 443/tcp          ALLOW IN    Anywhere", True),
+        ("443/udp                    ALLOW IN    Anywhere", False),
+        ("444/tcp                    ALLOW IN    Anywhere", False),
+        ("44/tcp                     ALLOW IN    Anywhere", False),
+        ("443/tcp                    DENY IN     Anywhere", False),
+        ("443/tcp                    REJECT IN   Anywhere", False),
+        ("443/tcp                    ALLOW IN    198.51.100.0/24", False),
+        ("443/tcp on eth1            ALLOW IN    Anywhere", False),
+        ("443/tcp (v6)               ALLOW IN    Anywhere (v6)", False),
+        ("443/tcp                    ALLOW OUT   Anywhere", False),
+        ("443/tcp                    ALLOW FWD   Anywhere", False),
+    ],
+)
+def test_a_rule_is_about_its_ports_and_people(rule: str, is_open: bool) -> None:
+    assert lets_in(rules(rule), 443) is is_open
+
+
+def test_the_first_rule_that_fits_decides() -> None:
+    allow, deny = "443/tcp    ALLOW IN    Anywhere", "Anywhere    DENY IN    Anywhere"
+    assert lets_in(rules(allow, deny), 443)
+    assert not lets_in(rules(deny, allow), 443)
+
+
+class TestAddressesShutOut:
+    def test_they_are_those_of_deny_and_reject_rules(self) -> None:
+        firewall = rules(
+            "Anywhere                   DENY IN     203.0.113.9",
+            "443/tcp                    REJECT IN   203.0.113.0/28",
+            "8080/tcp                   DENY IN     Anywhere",
+            "22/tcp                     ALLOW IN    198.51.100.7",
+            "Anywhere (v6)              DENY IN     2001:db8::/32",
+        )
+        assert [rule.source for rule, _ in firewall.denied()] == ["203.0.113.9", "203.0.113.0/28", "2001:db8::/32"]
+        assert not any(before for _, before in firewall.denied())
+
+    def test_an_earlier_rule_for_everybody_lets_them_in_nevertheless(self) -> None:
+        firewall = rules(
+            "443/tcp                    ALLOW IN    Anywhere",
+            "Anywhere                   DENY IN     203.0.113.9",
+        )
+        [(rule, before)] = firewall.denied()
+        assert rule.source == "203.0.113.9"
+        assert [str(one) for one in before] == ["443/tcp ALLOW from Anywhere"]
+
+    @pytest.mark.parametrize(
+        "earlier",
+        [
+            "22/tcp                     ALLOW IN    Anywhere",
+            "443/tcp                    ALLOW IN    198.51.100.7",
+            "443/tcp (v6)               ALLOW IN    Anywhere (v6)",
+            "443/tcp                    DENY IN     Anywhere",
+        ],
+    )
+    def test_a_rule_about_others_does_not(self, earlier: str) -> None:
+        firewall = rules(earlier, "443/tcp                    DENY IN     203.0.113.9")
+        assert not any(before for _, before in firewall.denied())
+
+    def test_the_rules_for_ipv6_are_a_list_of_their_own(self) -> None:
+        firewall = rules(
+            "443/tcp (v6)               ALLOW IN    Anywhere (v6)",
+            "Anywhere (v6)              DENY IN     2001:db8::9",
+        )
+        [(_, before)] = firewall.denied()
+        assert before
