@@ -11,7 +11,7 @@ SUITE := bookworm
 SUITES := bookworm trixie
 
 .PHONY: help run test lint test-unit test-load load-tools bench bench-growth tools bench-tools lock clean \
-	deb apt-repo image host test-package test-system
+	deb apt-repo image host test-package test-host test-system
 .DELETE_ON_ERROR:
 
 help:
@@ -26,8 +26,9 @@ help:
 	@echo 'make deb        the Debian package, in dist/SUITE; SUITE=bookworm (Debian 12) or trixie (13); as root on Debian'
 	@echo 'make apt-repo   packages of both suites, and a signed apt repository of them in dist/apt'
 	@echo 'make image      the container image; it needs docker, or root on Debian'
-	@echo 'make host       boot a bare Debian host of SUITE and print how to log in; as root on Debian'
-	@echo 'make test-system  packages, container and real hosts; as root on Debian, 20 minutes'
+	@echo 'make host       boot a Debian host of SUITE, provision it, and leave it up to look at; as root on Debian'
+	@echo 'make test-host  hosts provisioned, verified, and broken fault by fault; as root on Debian, 15 minutes'
+	@echo 'make test-system  packages, container and real hosts; as root on Debian, 35 minutes'
 	@echo 'make lock       renew the lock files from pyproject.toml'
 	@echo 'make clean      remove what the other targets made, .run/ excepted'
 
@@ -82,17 +83,21 @@ $(SUITES:%=deb-%): deb-%:
 image: $(VENV)/.runtime
 	@packaging/build-image
 
-# All that needs root, on Debian. Later parts (hosts) join this list.
+# All that needs root, on Debian. One after the other: each part takes the whole machine.
 test-system:
-	@$(MAKE) --no-print-directory --keep-going test-package
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 test-package test-host
 
 # The trees first, so that one sees what takes its time.
 test-package: $(VENV)/.development
 	$(foreach suite,$(SUITES),$(BIN)/python -m rig tree $(suite) &&) $(BIN)/python -m pytest system_tests
 
-# A bare host of SUITE to try things on: docs/rig.md.
-host:
-	@python3 -m rig up $(SUITE)
+# docs/verification.md; its logs are in build/test-host.
+test-host: $(VENV)/.development $(VENV)/.hosts
+	@$(BIN)/python -m infra_tests
+
+# A host of SUITE that is provisioned by the playbook: docs/rig.md, which has bare ones, too.
+host: $(VENV)/.development $(VENV)/.hosts
+	@$(BIN)/python -m infra_tests.host up $(SUITE)
 
 # Programs that tests use beside Python: installed where that is allowed, else named.
 tools:

@@ -24,6 +24,7 @@ from rig.host import Host
 from rig.machine import RigError, prepare
 from rig.trees import SUITES, ensure_tree
 
+BROWSER = {"chromium": "chromium"}
 LOGS = ROOT / "build" / "test-host"
 
 
@@ -39,7 +40,7 @@ def main() -> int:
     steps = Steps()
     signal.signal(signal.SIGTERM, _interrupted)
     try:
-        prepare()
+        prepare(also=BROWSER)
         trees = [ensure_tree(suite) for suite in suites]
         with ThreadPoolExecutor(len(suites)) as pool:
             runs = [pool.submit(OnHost(steps, tree.name).prove, tree) for tree in trees]
@@ -135,7 +136,7 @@ class OnHost:
 
     def _test(self, what: str, *arguments: str) -> None:
         """Tests that fail don't keep others from being run."""
-        command = [sys.executable, "-m", "pytest", *arguments, *self._address, "--durations=15", "-q", "--tb=short"]
+        command = [sys.executable, "-m", "pytest", *arguments, *self._address, "--durations=15", "-v", "--tb=short"]
         ended = self._steps.run(self._suite, what, command, self._log(what))
         if ended.code:
             self._failures.append(self._told(what, ended))

@@ -14,7 +14,7 @@ from infra_tests.site import Expected, Site, expectations
 SECONDS = 300
 JOURNAL_LINES = 30
 NOISE = "-e ' sudo\\[' -e ' python3\\[' -e '^ ' -e 'Failed to kill control group'"
-"""A line of sudo's for each command that a test types, those of a playbook, and what systemd can't do in a container."""
+"""Lines about every command that a test types, about a playbook, and what systemd can't do in a container."""
 BREAKING = [Path(__file__).parent / name for name in ("documents", "drills", "playbooks")]
 """Their tests leave nothing as it was while they run."""
 

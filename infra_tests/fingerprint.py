@@ -14,7 +14,8 @@ find etc opt/chat-server var/lib/chat-server var/backups/chat-server -xdev ! -na
 find var/backups/chat-server -type f -printf '%s %T@ %p\n' | sort
 dpkg-query --show
 systemctl list-unit-files --no-legend
-systemctl list-units --all --no-legend --plain --type=service,socket,timer,mount | awk '!/^(user|session|run-|systemd-)/ {print $1, $3}'
+systemctl list-units --all --no-legend --plain --type=service,socket,timer,mount \
+    | awk '!/^(user|session|run-|systemd-)/ {print $1, $3}'
 systemctl show chat-server nginx cron --property Id,MainPID,NRestarts,ExecMainStartTimestamp
 iptables-save | sed 's/\[[0-9]*:[0-9]*\]//; /^#/d'
 sqlite3 -readonly /var/lib/chat-server/chat.db .schema

@@ -46,7 +46,9 @@ class Shell:
 
     def command(self, line: str, *, terminal: bool = False) -> list[str]:
         """What types the line on the host from here: for subprocess.Popen, where `types` is not enough."""
-        return [*self._ssh, *(["-tt"] if terminal else []), self._destination, f"bash -lc {shlex.quote(line)}"]
+        if terminal:  # whoever has none here passes none of its settings on, such as which key interrupts
+            return [*self._ssh, "-tt", self._destination, f"bash -lc {shlex.quote(f'stty sane; {line}')}"]
+        return [*self._ssh, self._destination, f"bash -lc {shlex.quote(line)}"]
 
     def types(self, line: str, *, given: str = "", seconds: float = SECONDS, terminal: bool = False) -> Typed:
         """Types the line in a login shell of the user's; `given` is its standard input. Whatever comes of it is told.

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 BUILD = Path(__file__).resolve().parents[1] / "build"
 """Where trees, the packages' cache and the hosts' own files are kept."""
@@ -72,13 +73,17 @@ def processes(*arguments: str) -> list[int]:
     return found
 
 
-def prepare() -> None:
-    """Sees to it that the rig can work on this machine, and installs what is missing. Raises RigError."""
+def prepare(also: Mapping[str, str] = MappingProxyType({})) -> None:
+    """Sees to it that the rig can work on this machine, and installs what is missing. Raises RigError.
+
+    `also`: further programs that the caller needs, each with its package.
+    """
     if os.geteuid() != 0:
         raise RigError("only root can bootstrap and boot hosts: run it as root, or with sudo")
     if platform.freedesktop_os_release()["ID"] != "debian":
         raise RigError("the rig works on Debian only: it takes the hosts' packages from where this machine has its own")
-    missing = sorted(package for program, package in PACKAGES.items() if not shutil.which(program, path=PATH))
+    needed = {**PACKAGES, **also}
+    missing = sorted(package for program, package in needed.items() if not shutil.which(program, path=PATH))
     if missing:
         _install(missing)
 

@@ -7,6 +7,7 @@ import shlex
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 from infra_tests.drills.disposable import CONFIG, EXECUTABLE, UNIT, Disposable, wait_for
@@ -18,6 +19,8 @@ from tests.client import Client
 
 __all__ = ["CONFIG", "EXECUTABLE", "UNIT", "Drill"]
 
+GUIDE = Path(__file__).parents[3] / "shared" / "guide" / "troubleshooting-guide.md"
+"""The guide itself, which is no part of this project, and lies beside it where it is worked on."""
 FIRST_MESSAGES = 10
 LIVE_PAUSE_SECONDS = 0.2
 
@@ -94,10 +97,11 @@ class Drill:
         seconds: float = SECONDS,
         terminal: bool = False,
     ) -> Typed:
-        """Types a command as the guide has it, to the letter; a test compares them.
+        """Types a command as the guide has it, to the letter: that is checked where the guide is at hand.
 
         `replace` has what stands for its placeholders. `code` is the exit code it must have; None: any.
         """
+        assert not GUIDE.exists() or command in GUIDE.read_text(), f"the guide has no {command!r}"
         for placeholder, value in (replace or {}).items():
             assert placeholder in command, f"no {placeholder} in {command}"
             command = command.replace(placeholder, value)
