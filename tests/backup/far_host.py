@@ -20,9 +20,9 @@ from tests.server import free_port
 SSHD = Path("/usr/sbin/sshd")
 SFTP_SERVER = Path("/usr/lib/openssh/sftp-server")
 START_SECONDS = 10
-TAKES_A_LITTLE = f"(head -c 500000; cat >/dev/null) | {SFTP_SERVER}"
+TAKES_A_LITTLE = f"(stdbuf -o0 head -c 500000; cat >/dev/null) | {SFTP_SERVER}"
 """What sshd runs, and what takes the beginning of a file, and then never answers again."""
-CUTS_OFF = f"head -c 500000 | {SFTP_SERVER}"
+CUTS_OFF = f"stdbuf -o0 head -c 500000 | {SFTP_SERVER}"
 """Likewise, and then is gone."""
 
 CONFIG = """\
@@ -36,6 +36,7 @@ UsePAM no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin prohibit-password
+Subsystem sftp internal-sftp
 ForceCommand {runs}
 """
 

@@ -11,6 +11,7 @@ from typing import BinaryIO
 from chat_server.operations.errors import CopyFailedError
 
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+ENDS_WITH_US = ("/usr/bin/setpriv", "--pdeathsig", "TERM")
 KILL_SECONDS = 10
 TIMED_OUT = {124, 137}  # of timeout's: it sufficed to terminate the program, or not
 
@@ -40,21 +41,22 @@ def run(
 ) -> Ended:
     """Runs a program of this Debian package; `given` is its standard input, `into` its output, else it is told.
 
-    It and all it starts end after so many seconds, also where this was killed meanwhile; till then they hold what they
-    inherit (descriptors). Raises CopyFailedError where it is not installed, or has not ended in time.
+    It and all it starts end after so many seconds, and when this process ends, however it does; till then they hold
+    what they inherit (descriptors). Raises CopyFailedError where it is not installed, or has not ended in time.
     """
     program = shutil.which(command[0], path=PATH)
     if program is None:
         raise CopyFailedError(f"there is no {command[0]} here: apt install {package}")
-    command = ("/usr/bin/timeout", f"--kill-after={KILL_SECONDS}", f"{seconds:g}", program, *command[1:])
-    with subprocess.Popen(  # noqa: S603  the configuration's words were checked for what these programs take
-        command,
-        stdin=given,
-        stdout=into or subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        env={"PATH": PATH, "LC_ALL": "C.UTF-8"},
-        pass_fds=inherits,
-    ) as process:
+    with (
+        subprocess.Popen(  # noqa: S603  the configuration's words were checked for what these programs take
+            [*ENDS_WITH_US, "timeout", f"--kill-after={KILL_SECONDS}", f"{seconds:g}", program, *command[1:]],
+            stdin=given,
+            stdout=into or subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env={"PATH": PATH, "LC_ALL": "C.UTF-8"},
+            pass_fds=inherits,
+        ) as process
+    ):
         try:
             out, err = process.communicate()
         except KeyboardInterrupt:
