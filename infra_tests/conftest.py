@@ -33,6 +33,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "entry(*ids): the entries of the troubleshooting guide that a drill is about")
     config.addinivalue_line("markers", "idle: a drill that disturbs nothing, and waits for more than a minute")
+    config.option.sudo = True  # who looks must see what only root may
     if not config.getoption("hosts") and not config.getoption("collectonly"):
         pytest.exit("say which host: pytest infra_tests --hosts=ssh://user@host --sudo", returncode=4)
 
@@ -56,7 +57,7 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     shell = item.config.stash.get(_shell, None)
     if report.failed and shell is not None:
         try:
-            lines = shell.root(f"journalctl --quiet --lines=500 | grep -v {NOISE} | tail --lines={JOURNAL_LINES}")
+            lines = shell.root(f"journalctl --quiet --lines=5000 | grep -v {NOISE} | tail --lines={JOURNAL_LINES}")
         except AssertionError as failure:
             lines = str(failure)
         report.sections.append((f"the journal of the host, {report.when}", lines))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from testinfra.host import Host
+
 from infra_tests.shell import Shell
 from infra_tests.site import EXECUTABLE, Expected, Site
 
@@ -12,20 +14,21 @@ def test_the_package_is_whole(shell: Shell, expected: Expected) -> None:
     assert [line for line in changed if " c " not in line] == []
 
 
-def test_the_program_is_the_packages_and_runs(shell: Shell, expected: Expected) -> None:
-    version = shell.root(f"dpkg-query --show --showformat '${{Version}}' {expected['package']}").partition("+")[0]
-    assert version in shell.types(f"{EXECUTABLE} --version").out
+def test_the_program_is_the_packages_and_runs(host: Host, expected: Expected) -> None:
+    package = host.package(expected["package"])
+    assert package.is_installed
+    assert host.check_output(f"{EXECUTABLE} --version").split()[-1] == package.version.partition("+")[0]
 
 
 def test_no_library_is_missing(shell: Shell) -> None:
     assert "not found" not in shell.types(f"ldd {EXECUTABLE}").out
 
 
-def test_files_belong_to_whom_they_must(shell: Shell, expected: Expected) -> None:
+def test_files_belong_to_whom_they_must(host: Host, expected: Expected) -> None:
     """The configuration holds the secret, and the database what people wrote to each other."""
-    wanted = expected["files"]
-    shown = shell.root(f"stat --format '%n: %U:%G %a' {' '.join(wanted)}").splitlines()
-    assert dict(line.split(": ") for line in shown) == wanted
+    files = {path: host.file(path) for path in expected["files"]}
+    seen = {path: f"{file.user}:{file.group} {file.mode:o}" for path, file in files.items()}
+    assert seen == expected["files"]
 
 
 def test_all_that_is_in_the_data_directory_is_for_the_service_alone(shell: Shell) -> None:
@@ -33,12 +36,12 @@ def test_all_that_is_in_the_data_directory_is_for_the_service_alone(shell: Shell
     assert shell.root(f"find /var/lib/chat-server /var/backups/chat-server -type f {strangers}") == ""
 
 
-def test_the_user_can_do_nothing_but_serve(shell: Shell) -> None:
+def test_the_user_can_do_nothing_but_serve(host: Host) -> None:
     """Nobody logs in as the service, and it is in no group by which it could do more."""
-    account = shell.root("getent passwd chat-server").strip().split(":")
-    assert account[6] == "/usr/sbin/nologin"
-    assert shell.root("id --name --groups chat-server").split() == ["chat-server"]
-    assert "not allowed" in shell.root("sudo --list --other-user=chat-server")
+    user = host.user("chat-server")
+    assert user.shell == "/usr/sbin/nologin"
+    assert user.groups == ["chat-server"]
+    assert "not allowed" in host.check_output("sudo --list --other-user=chat-server")
 
 
 def test_the_unit_is_as_it_was_made(shell: Shell, expected: Expected) -> None:
@@ -47,17 +50,18 @@ def test_the_unit_is_as_it_was_made(shell: Shell, expected: Expected) -> None:
     assert dict(line.split("=", 1) for line in shown) == wanted
 
 
-def test_what_it_relies_on_runs(shell: Shell, expected: Expected) -> None:
-    units = expected["other_units"]
-    states = shell.types(f"systemctl is-active {' '.join(units)}").out.split()
-    assert dict(zip(units, states, strict=True)) == dict.fromkeys(units, "active")
+def test_what_it_relies_on_runs_and_comes_back_after_a_reboot(host: Host, expected: Expected) -> None:
+    for name in expected["other_units"]:
+        unit = host.service(name)
+        assert unit.is_running, name
+        assert unit.is_enabled, name
 
 
-def test_one_server_runs_and_no_other(shell: Shell) -> None:
+def test_one_server_runs_and_no_other(host: Host) -> None:
     """Two processes on one database hold each other up."""
-    assert shell.types("pgrep chat-server").out.split() == [
-        shell.root("systemctl show --value --property MainPID chat-server").strip()
-    ]
+    [process] = host.process.filter(comm="chat-server")
+    assert process.user == "chat-server"
+    assert str(process.pid) == host.service("chat-server").systemd_properties["MainPID"]
 
 
 def test_the_configuration_is_accepted(shell: Shell) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from testinfra.host import Host
+
 from infra_tests.shell import Shell
 from infra_tests.site import DATABASE, Expected, Site
 
@@ -15,10 +17,10 @@ def test_history_is_found_by_its_index(site: Site) -> None:
     assert "USING INDEX idx_messages_conversation_id" in plan
 
 
-def test_it_takes_no_more_memory_than_it_may(shell: Shell, expected: Expected) -> None:
-    [kib] = shell.root("ps -o rss= -p $(pgrep chat-server)").split()
-    assert int(kib) * 1024 < expected["memory_bytes"]
-    assert int(shell.root("systemctl show --value --property MemoryMax chat-server")) == expected["memory_bytes"]
+def test_it_takes_no_more_memory_than_it_may(host: Host, expected: Expected) -> None:
+    [process] = host.process.filter(comm="chat-server")
+    assert process.rss * 1024 < expected["memory_bytes"]
+    assert int(host.service("chat-server").systemd_properties["MemoryMax"]) == expected["memory_bytes"]
 
 
 def test_the_write_ahead_log_is_folded_in(shell: Shell, expected: Expected) -> None:

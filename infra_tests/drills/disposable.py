@@ -26,7 +26,7 @@ def wait_for(what: str, condition: Callable[[], bool], *, seconds: float = 20) -
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, f"not after {seconds} s: {what}"
-        time.sleep(0.05)
+        time.sleep(0.1)
 
 
 class Disposable:

@@ -73,5 +73,6 @@ def test_a_wrong_configuration_is_named_and_nothing_else_is_tried(
     with drill.cured():
         secret = drill.guide("openssl rand -base64 32").out.strip()
         drill.root(f"cp --archive /var/lib/drill-kept{CONFIG} {CONFIG}")
+        drill.root(f"sed -i '/^jwt_secret/d' {CONFIG}")  # where it was in a file of its own
         drill.configure("auth", "jwt_secret", f'"{secret}"')
         drill.restart()
