@@ -12,6 +12,7 @@ from typing import Any
 Frame = dict[str, Any]
 
 TEXT, CLOSE, PING, PONG = 1, 8, 9, 10
+HEAD_END = b"\r\n\r\n"
 
 
 class LineLostError(Exception):
@@ -94,13 +95,14 @@ class Line:
             f"GET /socket?token={token} HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
             f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n".encode()
         )
-        answer = b""
-        while b"\r\n\r\n" not in answer:
-            received = self._socket.recv(65536)
-            if not received:
+        head = b""
+        while not head.endswith(HEAD_END):
+            # Frames that came with the answer stay where a selector sees them.
+            seen = self._socket.recv(65536, socket.MSG_PEEK)
+            if not seen:
                 raise LineLostError("closed before the upgrade was answered")
-            answer += received
-        head, self._rest = answer.split(b"\r\n\r\n", 1)
+            more, end, _ = (head + seen).partition(HEAD_END)
+            head += self._socket.recv(len(more + end) - len(head))
         if not head.startswith(b"HTTP/1.1 101 "):
             raise LineLostError(head.split(b"\r\n", 1)[0].decode())
 

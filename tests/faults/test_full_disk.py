@@ -138,7 +138,7 @@ def test_a_server_that_is_killed_on_a_full_disk_keeps_what_it_acknowledged(tmp_p
 def start_on_a_full_disk(server: Server, disk: SmallDisk) -> Iterator[subprocess.Popen[str]]:
     """The stopped server's next start, which says on standard error what it waits for."""
     disk.fill()
-    command = [*disk.enter, *COMMAND, "--config", server.config]
+    command = [*disk.enter, *COMMAND, "--config", str(server.config)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as starting:
         try:
             assert "disk is full, waiting for room" in next_line(starting)
