@@ -47,15 +47,15 @@ def lock_out(drill: Drill, person: Person) -> None:
 def test_a_wrong_password_and_an_unknown_name_are_told_apart_by_the_admin_only(drill: Drill, alice: Person) -> None:
     stranger = Person("", f"nobody_{uuid.uuid4().hex[:8]}", "", drill.client)
     with drill.provoked("logins with a wrong password, and with an unknown name"):
-        answers = [drill.client.log_in(one.username, "Wrong-Horse-7") for one in (alice, stranger)]
-        assert [(answer.status, answer.error) for answer in answers] == [(401, "INVALID_CREDENTIALS")] * 2
+        answers = [drill.client.log_in(one.username, "Wrong-Horse-7") for one in (alice, stranger) for _ in range(7)]
+        assert {(answer.status, answer.error) for answer in answers} == {(401, "INVALID_CREDENTIALS")}
 
     with drill.diagnosed():
         assert sql(drill, NAMED, alice) == alice.username
         assert sql(drill, NAMED, stranger) == ""
         assert sql(drill, DELETED, alice) == ""
         assert alice.username in drill.logged("failed login")
-    drill.named_by_doctor("logins", status="ok", seen=f"{alice.username} (1)")
+    drill.named_by_doctor("logins", status="ok", seen=f"{alice.username} (7)")
 
     with drill.cured():
         reset = drill.ours(f"sudo chat-server users reset-password {alice.username} --generate")
@@ -106,7 +106,7 @@ def test_a_deleted_account_does_not_come_back_and_its_messages_stay(drill: Drill
 
     with drill.diagnosed():
         assert int(sql(drill, DELETED, alice)) > 1_700_000_000_000
-        assert "account deleted" in drill.logged(alice.username)
+        assert alice.username in drill.logged("account deleted")
     deleted = drill.root(f"sqlite3 {DATABASE} 'SELECT count(*) FROM users WHERE deleted_at IS NOT NULL'").strip()
     drill.named_by_doctor("logins", status="ok", seen=f"nobody can log in to: {deleted}")
 
