@@ -161,3 +161,22 @@ def test_a_file_of_another_user_is_named_with_its_owner(config: Path) -> None:
     assert check.status == "failure"
     assert f"{server.database}.lock belongs to root, not to nobody" in check.seen
     assert f"sudo chown nobody:nogroup {server.database}.lock" in check.remedy
+
+
+def test_a_command_whose_library_is_missing_says_so_in_one_line(config: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "lib" / "msgspec"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('No module named msgspec')")
+    done = Admin(config, tmp_path / "chat.db").run("doctor", environ={"PYTHONPATH": str(broken.parent)})
+    assert done.code == os.EX_OSFILE
+    assert "a library is missing or broken: No module named msgspec: sudo apt" in done.refusal
+
+
+def test_a_library_that_doctor_itself_needs_is_one_failure_and_not_the_end(config: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "lib" / "psutil"
+    broken.mkdir(parents=True)
+    (broken / "__init__.py").write_text("raise ImportError('no psutil')")
+    done = Admin(config, tmp_path / "chat.db").run("doctor", environ={"PYTHONPATH": str(broken.parent)})
+    assert done.code == 2
+    assert "FAILURE  examination  not examined: startup, " in done.output
+    assert "permissions" in done.output

@@ -15,6 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from chat_server.observability.collectors import Durations
 from chat_server.observability.metrics import Metrics
+from tests.server import COMMAND, running_server
 
 BOUNDS = (0.001, 0.01, 0.1, 1.0)
 
@@ -131,3 +132,13 @@ def test_a_backup_dated_in_the_future_has_no_negative_age(metrics: Metrics, tmp_
     (tmp_path / "latest.db").touch()
     os.utime(tmp_path / "latest.db", (time.time() + 3600, time.time() + 3600))
     assert samples(metrics)["chat_backup_age_seconds"] == 0
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root mounts a /proc as the unit has it; run as root")
+def test_the_process_is_told_of_where_the_unit_hides_what_is_not_its_own(tmp_path: Path) -> None:
+    hide = 'mount -t proc -o subset=pid proc /proc && exec "$@"'
+    with running_server(tmp_path, command=("unshare", "--mount", "sh", "-c", hide, "sh", *COMMAND)) as server:
+        shown = server.client().get("/metrics").body.decode()
+    figures = dict(line.split() for line in shown.splitlines() if line.startswith("chat_process_"))
+    assert float(figures["chat_process_open_fds"]) > 0
+    assert float(figures["chat_process_start_time_seconds"]) == pytest.approx(time.time(), abs=60)

@@ -1,4 +1,4 @@
-"""Metrics that prometheus-client has no class for: cheap durations, and what files say."""
+"""Metrics that prometheus-client has no class for: cheap durations, what files say, a process that sees little."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
 
+from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
@@ -70,6 +71,13 @@ def _backup_failed(backups: Path) -> GaugeMetricFamily:
         family.add_metric(("backup",), bool(attempt.failure))
         family.add_metric(("copy",), bool(attempt.copy_failure))
     return family
+
+
+class Process(ProcessCollector):
+    """The process, also where its unit hides /proc/stat, from which the library would learn when the host started."""
+
+    def _boot_time(self) -> float:
+        return time.time() - time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
 def _gauge(name: str, words: str, value: float | None) -> GaugeMetricFamily:

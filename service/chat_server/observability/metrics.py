@@ -14,13 +14,12 @@ from prometheus_client import (
     Gauge,
     Histogram,
     Info,
-    ProcessCollector,
     disable_created_metrics,
     generate_latest,
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from chat_server.observability.collectors import Durations, Files
+from chat_server.observability.collectors import Durations, Files, Process
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -51,7 +50,7 @@ class Metrics:
         self.http_seconds = histogram("http_request_seconds", "How long HTTP requests took.", _SECONDS, "route")
         self._begin_at_nothing()
         Info("chat_build", "The version that runs.", registry=self.registry).info({"version": version})
-        ProcessCollector(namespace="chat", registry=self.registry)
+        Process(namespace="chat", registry=self.registry)
 
     def gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
         """Add the gauge chat_`name`, which asks `read` whenever the metrics are rendered."""

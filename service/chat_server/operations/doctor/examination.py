@@ -25,17 +25,21 @@ REINSTALL: Final = "sudo apt install --reinstall chat-server"
 
 def questions() -> list[Question]:
     """Every question there is, chapter by chapter."""
-    return [question for chapter in CHAPTERS for question in _questions(f"{__package__}.{chapter}")]
+    every: list[Question] = []
+    lost: list[str] = []
+    reasons: list[str] = []
+    for chapter in CHAPTERS:
+        try:
+            every += importlib.import_module(f"{__package__}.{chapter}").QUESTIONS
+        except ImportError as error:  # the other chapters are examined all the same
+            lost.append(chapter)
+            reasons.append(str(error))
+    return [_of_lost(lost, reasons), *every] if lost else every
 
 
-def _questions(module: str) -> Sequence[Question]:
-    """Of one module. Where a library is missing, the others are asked all the same."""
-    try:
-        found: Sequence[Question] = importlib.import_module(module).QUESTIONS
-    except ImportError as error:
-        problem = Finding("failure", f"can't be examined: {error}", REINSTALL)
-        return (Question(module.rpartition(".")[2], ("1.4",), lambda _site: problem),)
-    return found
+def _of_lost(chapters: list[str], reasons: list[str]) -> Question:
+    seen = f"not examined: {', '.join(chapters)}: {'; '.join(dict.fromkeys(reasons))}"
+    return Question("examination", ("1.4",), lambda _site: Finding("failure", seen, REINSTALL))
 
 
 def examine(site: Site, *, only: Collection[str], progress: Callable[[float], None]) -> Report:

@@ -100,10 +100,11 @@ def disk(site: Site) -> Finding:
     """What is left for the database, and for the backups where they are on another disk."""
     rooms = list(_rooms(site))
     seen = "; ".join(map(str, rooms))
-    if any(room.free_bytes < LOWEST_FREE_BYTES or room.free_inodes == 0 for room in rooms):
-        return Finding("failure", seen, _make_room(site))
-    if any(room.used_percent >= site.config.limits.disk_warning_percent for room in rooms):
-        return Finding("warning", seen, _make_room(site))
+    if filling := [room for room in rooms if room.used_percent >= site.config.limits.disk_warning_percent]:
+        full = any(room.free_bytes < LOWEST_FREE_BYTES for room in filling)
+        return Finding("failure" if full else "warning", seen, _make_room(site))
+    if any(room.free_inodes == 0 for room in rooms):
+        return Finding("failure", f"no room for another file: {seen}", _make_room(site))
     if rooms[-1].free_bytes < _size(site.database) + MARGIN_BYTES:
         return Finding("warning", f"the next backup does not fit: {seen}", _make_room(site))
     return Finding("ok", seen)

@@ -20,6 +20,7 @@ STATES: Final = {
 EXITS: Final = {
     "66": ("its database is missing, damaged, or may not be opened", "1.7"),
     "69": ("it could not listen on its port", "1.1"),
+    "72": ("a library is missing or broken", "1.4"),
     "75": ("its disk is full, or its database busy", "1.6"),
     "78": ("its configuration is refused", "1.3"),
     "127": ("a library is missing", "1.4"),
@@ -37,6 +38,7 @@ UNKNOWN: Final = "8.3"
 EXITED: Final = "1"  # CLD_EXITED, of waitid(2): it ended by itself
 # What the server says last, and what systemd says of that.
 CAUSE: Final = re.compile(r"cannot start|^chat-server: ")
+IN_USE: Final = "another chat-server"
 END: Final = re.compile(r"Main process exited, code=(\w+), status=(\d+)")
 JOURNAL: Final = f"sudo journalctl -u {commands.SERVICE} -n 50 --no-pager"
 LONG_AGO_MS: Final = 24 * 3_600_000
@@ -102,6 +104,8 @@ def _last_words(site: Site) -> tuple[str, str]:
                 break
             ended, status = line, status or (found[2] if found[1] == "exited" else "")
     meaning, entry = EXITS.get(status) or RESULTS.get(site.unit.get("Result", "")) or ("", UNKNOWN)
+    if IN_USE in said:
+        meaning, entry = "another server has its database", "4.1"
     return "".join(f": {part}" for part in (meaning, said or ended) if part), entry
 
 

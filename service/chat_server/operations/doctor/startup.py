@@ -91,10 +91,12 @@ def libraries(site: Site) -> Finding:
     broken = [*_not_importable(), *_not_linkable()]
     missing, changed = _not_as_packed()
     if broken or missing:
-        seen = "; ".join([*broken, *(f"{file} is missing" for file in missing)][:5])
+        lost = [f"of the package's files {len(missing)} are missing, the first {missing[0]}"] if missing else []
+        seen = "; ".join([*broken, *lost])
         return Finding("failure", seen, f"{REINSTALL}\n{commands.restart(site)}")
     if changed:
-        return Finding("warning", f"not as the package brought it: {', '.join(changed[:5])}", REINSTALL)
+        seen = f"not as the package brought it: {len(changed)} files, the first {changed[0]}"
+        return Finding("warning", seen, REINSTALL)
     return Finding("ok", f"{len(MODULES)} libraries can be loaded")
 
 
