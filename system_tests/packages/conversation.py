@@ -98,8 +98,8 @@ class Conversation:
 
     def _turn(self, *, writing: bool) -> None:
         for one in self.people:
-            if one.line is None and self._connect(one):
-                one.attend(writing=writing)  # what came with the answer to the upgrade makes no socket readable
+            if one.line is None:
+                self._connect(one)
         lines = {one.line: one for one in self.people if one.line}
         if not lines:
             time.sleep(RETRY_SECONDS)
@@ -108,13 +108,12 @@ class Conversation:
         for line in readable:
             lines[line].attend(writing=writing)
 
-    def _connect(self, one: Correspondent) -> bool:
+    def _connect(self, one: Correspondent) -> None:
         try:
             one.connect(self._port)
         except (OSError, LineLostError):
-            return False
+            return
         self.interruptions += bool(one.sent)
-        return True
 
     def _is_done(self, one: Correspondent) -> bool:
         everything = max(max(each.known, default=0) for each in self.people)
