@@ -132,8 +132,10 @@ def _journal(*selection: str, lines: int) -> str:
     )
     if done is None:
         raise UnavailableError(f"journalctl is not installed, or gave no answer in {PROGRAM_SECONDS} s")
-    if done.code or "No journal files were" in done.text:
-        raise UnavailableError(" ".join(done.text.split()[:40]) or f"journalctl ended with {done.code}")
+    if "No journal files were" in done.text:
+        raise UnavailableError("there is no journal here, or this user may not read it: try as root")
+    if done.code:
+        raise UnavailableError(f"journalctl ended with {done.code}: {' '.join(done.text.split()[:40])}")
     return done.text
 
 

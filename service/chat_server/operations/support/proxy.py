@@ -13,10 +13,30 @@ from chat_server.operations.doctor.report import CannotLookError
 
 BLOCKS: Final = {"http", "events", "server", "location", "upstream", "limit_except", "if"}
 SHOWN: Final = {
-    *("access_log", "allow", "client_body_timeout", "client_max_body_size", "deny", "error_log", "gzip", "http2"),
-    *("include", "internal", "keepalive", "keepalive_timeout", "limit_conn", "limit_conn_zone", "limit_req"),
+    *(
+        "access_log",
+        "allow",
+        "client_body_timeout",
+        "client_max_body_size",
+        "default_type",
+        "deny",
+        "error_log",
+        "gzip",
+    ),
+    *(
+        "http2",
+        "include",
+        "index",
+        "internal",
+        "keepalive",
+        "keepalive_timeout",
+        "limit_conn",
+        "limit_conn_zone",
+        "limit_req",
+    ),
     *("limit_req_zone", "listen", "location", "proxy_buffering", "proxy_connect_timeout", "proxy_http_version"),
     *("proxy_pass", "proxy_read_timeout", "proxy_send_timeout", "real_ip_header", "real_ip_recursive", "root"),
+    *("pid", "sendfile", "ssl_prefer_server_ciphers", "tcp_nopush", "types_hash_max_size"),
     *("send_timeout", "server", "server_name", "server_tokens", "set_real_ip_from", "ssl_certificate"),
     *("ssl_certificate_key", "ssl_ciphers", "ssl_protocols", "tcp_nodelay", "try_files", "upstream", "user"),
     *("worker_connections", "worker_processes", "worker_rlimit_nofile"),
@@ -35,7 +55,7 @@ def shown() -> str:
     files = nginx.masters() or [file for file in (nginx.USUAL,) if file.is_file()]
     if not files:
         raise CannotLookError("there is no nginx on this host")
-    return "\n".join(line for file in files for line in _lines(nginx.read(file)))
+    return "".join(f"{line}\n" for file in files for line in _lines(nginx.read(file)))
 
 
 def _lines(directives: Iterable[Directive], depth: int = 0, place: str = "") -> Iterator[str]:
