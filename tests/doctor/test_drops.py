@@ -47,7 +47,7 @@ def test_one_client_that_went_away_is_daily_business(server: Server) -> None:
     fall_silent(server, ["192.0.2.1"])
     check = examine(server, HEARTBEATS)
     assert check.status == "ok"
-    assert "stayed unanswered: 1, of 1 people at 1 addresses; 0 are open now" in check.seen
+    assert "for want of a heartbeat: 1 (people: 1, addresses: 1, open now: 0)" in check.seen
 
 
 def test_one_place_that_loses_its_sockets_is_named(server: Server) -> None:

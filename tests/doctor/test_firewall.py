@@ -42,6 +42,7 @@ def test_without_a_rule_the_default_decides(default: str, is_open: bool) -> None
         ("443/tcp                    LIMIT IN    Anywhere", True),
         ("80,443/tcp                 ALLOW IN    Anywhere", True),
         ("80,443/tcp (Nginx Full)    ALLOW IN    Anywhere", True),
+        ("80,443/tcp (A Long Name Indeed) ALLOW IN    Anywhere", True),
         ("400:500/tcp                ALLOW IN    Anywhere", True),
         ("Anywhere                   ALLOW IN    Anywhere", True),
         ("443/tcp                    ALLOW IN    Anywhere                   # the proxy", True),
@@ -102,10 +103,17 @@ class TestAddressesShutOut:
         firewall = rules(earlier, "443/tcp                    DENY IN     203.0.113.9")
         assert not any(before for _, before in firewall.denied())
 
-    def test_the_rules_for_ipv6_are_a_list_of_their_own(self) -> None:
-        firewall = rules(
+    @pytest.mark.parametrize(
+        "allow",
+        [
             "443/tcp (v6)               ALLOW IN    Anywhere (v6)",
+            "80,443/tcp (Nginx Full (v6)) ALLOW IN    Anywhere (v6)             ",
+        ],
+    )
+    def test_the_rules_for_ipv6_are_a_list_of_their_own(self, allow: str) -> None:
+        firewall = rules(
+            allow,
             "Anywhere (v6)              DENY IN     2001:db8::9",
         )
         [(_, before)] = firewall.denied()
-        assert before
+        assert [one.to for one in before] == [allow.split(maxsplit=1)[0]]

@@ -12,7 +12,7 @@ from chat_server.operations.doctor.site import Site, run
 
 ANYWHERE = "Anywhere"
 
-_RULE = re.compile(r"(?P<to>\S.*?)\s{2,}(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: IN)?\s{2,}(?P<source>\S.*?)(?:\s+#.*)?")
+_RULE = re.compile(r"(?P<to>\S.*?)\s+(?P<action>ALLOW|DENY|REJECT|LIMIT)(?: IN)?\s{2,}(?P<source>\S.*?)(?:\s+#.*)?")
 _PORTS = re.compile(r"(?:^|\s)(?P<ports>\d[\d,:]*)(?:/(?P<protocol>tcp|udp))?(?=$|\s)")
 _DEFAULT = re.compile(r"^Default: (\w+) \(incoming\)", re.MULTILINE)
 
@@ -117,7 +117,7 @@ def _rules(lines: Sequence[str]) -> list[Rule]:
 
 def _plain(words: str) -> str:
     """Without the remark that it is for IPv6, or an application's name."""
-    return re.sub(r" \([^)]*\)", "", words).strip()
+    return re.sub(r" \(.*\)", "", words).strip()
 
 
 def _overlap(one: Rule, other: Rule) -> bool:

@@ -34,7 +34,7 @@ def outside(site: Site) -> Finding:
     ports = _public_ports(site)
     listed = " and ".join(str(port) for port in ports)
     if not rules.active:
-        return Finding("ok", f"ufw is inactive, so it blocks nothing: neither port {listed} nor any other of this host")
+        return Finding("ok", f"ufw is inactive: it keeps nobody out of port {listed}, nor of any other of this host")
     closed = [(port, by) for port, (is_open, by) in ((port, rules.verdict(port)) for port in ports) if not is_open]
     if closed:
         why = "; ".join(f"port {port}: {f'rule {by}' if by else 'no rule allows it'}" for port, by in closed)
@@ -49,13 +49,11 @@ def outside(site: Site) -> Finding:
 def denied(site: Site) -> Finding:
     """Whether the addresses that somebody shut out are shut out."""
     rules = firewall(site)
+    if not rules.active:
+        return Finding("ok", "ufw is inactive: it shuts nobody out")
     shut_out = rules.denied()
     told = ", ".join(rule.source for rule, _ in shut_out[:SHOWN]) + (", …" if len(shut_out) > SHOWN else "")
     seen = f"addresses that ufw shuts out: {len(shut_out)}" + (f" ({told})" if shut_out else "")
-    if shut_out and not rules.active:
-        return Finding(
-            "warning", f"{seen}; but ufw is inactive, so they come in", "sudo ufw enable   # allow ssh first"
-        )
     overruled = [(rule, before) for rule, before in shut_out if before]
     if overruled:
         rule, before = overruled[0]

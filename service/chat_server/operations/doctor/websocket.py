@@ -94,10 +94,10 @@ def heartbeats(site: Site) -> Finding:
     users = Counter(one.get("user", "-") for one in missed)
     addresses = Counter(one.get("address", "-") for one in missed)
     running = probe.running(site.config.server)
-    still = f"; {running.connected_sockets} are open now" if running else ""
+    still = f", open now: {running.connected_sockets}" if running else ""
     seen = (
-        f"sockets closed in the last hour because a heartbeat stayed unanswered: {len(missed)}, "
-        f"of {len(users)} people at {len(addresses)} addresses{still}"
+        f"sockets closed in the last hour for want of a heartbeat: {len(missed)} "
+        f"(people: {len(users)}, addresses: {len(addresses)}{still})"
     )
     if len(missed) < MANY_MISSED or (running and len(missed) < running.connected_sockets / 10):
         return Finding("ok", seen)
@@ -105,7 +105,7 @@ def heartbeats(site: Site) -> Finding:
     if len(addresses) < MANY_ADDRESSES:
         return Finding(
             "warning",
-            f"{seen}; {times} of them at {worst}",
+            f"{seen}, {times} of them at {worst}",
             "Few clients, so theirs is the trouble: a client that answers no PING, or a poor link.\n"
             f"ping -c 100 {worst}",
         )
