@@ -42,6 +42,7 @@ def variables(deb: Path, exempt: str) -> dict[str, object]:
     return {
         "chat_server_deb": str(deb),
         "chat_server_open_port": True,
+        "chat_server_health_seconds": 20,
         "chat_server_exempt_networks": [exempt],
         "chat_proxy_enabled": True,
         "chat_proxy_domain": DOMAIN,
