@@ -10,7 +10,7 @@ from typing import Final
 
 from chat_server.operations.doctor.commands import restart
 from chat_server.operations.doctor.exchange import Answer, NoAnswerError, Place, ask, here
-from chat_server.operations.doctor.firewall import Firewall, firewall
+from chat_server.operations.doctor.firewall import ANYWHERE, Firewall, Rule, firewall
 from chat_server.operations.doctor.front import Front, entrance, front, own_addresses, public
 from chat_server.operations.doctor.processes import listeners
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
@@ -36,14 +36,16 @@ def outside(site: Site) -> Finding:
     if not rules.active:
         return Finding("ok", f"ufw is inactive: it keeps nobody out of port {listed}, nor of any other of this host")
     closed = [(port, by) for port, (is_open, by) in ((port, rules.verdict(port)) for port in ports) if not is_open]
-    if closed:
-        why = "; ".join(f"port {port}: {f'rule {by}' if by else 'no rule allows it'}" for port, by in closed)
-        undo = [
-            f"sudo ufw delete {by.action.lower()} {by.to.lower()}" for _, by in closed if by and by.to != "Anywhere"
-        ]
-        allow = [f"sudo ufw allow {port}/tcp" for port, _ in closed]
-        return Finding("failure", f"ufw keeps everybody out where people come in ({why})", "\n".join([*undo, *allow]))
-    return _past_the_proxy(site, rules, ports) or Finding("ok", f"ufw lets everybody in at port {listed}")
+    if not closed:
+        return _past_the_proxy(site, rules, ports) or Finding("ok", f"ufw lets everybody in at port {listed}")
+    why = "; ".join(f"port {port}: {f'rule {by}' if by else 'no rule allows it'}" for port, by in closed)
+    remedy = "\n".join(dict.fromkeys(line for port, by in closed for line in _opening(port, by)))
+    if [port for port, _ in closed] == [80] != ports:
+        seen = (
+            f"ufw keeps everybody out at port 80, where certificates are renewed and links without https lead ({why})"
+        )
+        return Finding("warning", seen, remedy)
+    return Finding("failure", f"ufw keeps everybody out where people come in ({why})", remedy)
 
 
 def denied(site: Site) -> Finding:
@@ -58,11 +60,7 @@ def denied(site: Site) -> Finding:
     if overruled:
         rule, before = overruled[0]
         by = max(before, key=lambda one: any(one.covers(port) for port in _public_ports(site)))
-        remedy = [
-            line
-            for one, _ in overruled[:SHOWN]
-            for line in (f"sudo ufw delete deny from {one.source}", f"sudo ufw prepend deny from {one.source}")
-        ]
+        remedy = [line for one, _ in overruled[:SHOWN] for line in _shutting_out(one)]
         return Finding(
             "warning",
             f"{seen}; {len(overruled)} of them come in nevertheless: the rule '{by}' stands before '{rule}', and the "
@@ -180,13 +178,29 @@ def cors(site: Site) -> Finding:
     return Finding("ok", f"pages that may call the API from a browser: {named}")
 
 
+def _opening(port: int, by: Rule | None) -> list[str]:
+    """The commands that let everybody in at a port which that rule closes, or the default."""
+    allow = f"sudo ufw allow {port}/tcp"
+    if by is None:
+        return [allow]
+    about = "from any" if by.to == ANYWHERE else by.to.lower()
+    return [f"sudo ufw delete {by.action.lower()} {about}", allow]
+
+
+def _shutting_out(rule: Rule) -> list[str]:
+    """The commands that put a rule against an address before all others; ufw keeps one that is there where it is."""
+    is_same = rule.to == ANYWHERE and rule.action == "DENY"
+    undo = [f"sudo ufw delete deny from {rule.source}"] if is_same else []
+    return [*undo, f"sudo ufw prepend deny from {rule.source}"]
+
+
 def _past_the_proxy(site: Site, rules: Firewall, ports: Sequence[int]) -> Finding | None:
     """The server's own port, open beside the proxy's, speaks without TLS."""
     port = site.config.server.port
     if port in ports or _is_loopback(site.config.server.host) or not rules.verdict(port)[0]:
         return None
     _, by = rules.verdict(port)
-    undo = f"sudo ufw delete allow {by.to.lower()}" if by and by.to != "Anywhere" else f"sudo ufw deny {port}/tcp"
+    undo = f"sudo ufw delete allow {by.to.lower()}" if by and by.to != ANYWHERE else f"sudo ufw deny {port}/tcp"
     return Finding(
         "warning",
         f"ufw lets everybody in at port {port} too, past the proxy: passwords sent there can be read on the way",
