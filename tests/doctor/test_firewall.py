@@ -103,6 +103,14 @@ class TestAddressesShutOut:
         firewall = rules(earlier, "443/tcp                    DENY IN     203.0.113.9")
         assert not any(before for _, before in firewall.denied())
 
+    def test_what_shuts_them_out_earlier_makes_up_for_it(self) -> None:
+        wide = "Anywhere                   DENY IN     203.0.113.0/24"
+        allow = "443/tcp                    ALLOW IN    Anywhere"
+        narrow = "443/tcp                    DENY IN     203.0.113.9"
+        assert [bool(before) for _, before in rules(wide, allow, narrow).denied()] == [False, False]
+        assert [bool(before) for _, before in rules(allow, wide, narrow).denied()] == [True, True]
+        assert [bool(before) for _, before in rules(narrow, wide, allow).denied()] == [False, False]
+
     @pytest.mark.parametrize(
         "allow",
         [

@@ -43,6 +43,13 @@ class Rule:
     def is_for_everybody(self) -> bool:
         return self.source == ANYWHERE
 
+    def shuts_out(self, other: Rule) -> bool:
+        """Whether it keeps those of another rule out of this machine."""
+        mine, theirs = self.network, other.network
+        if self.allows or self.to != ANYWHERE or mine is None or theirs is None or mine.version != theirs.version:
+            return False
+        return theirs.subnet_of(mine)  # type: ignore[arg-type]  they are of one version
+
     def covers(self, port: int) -> bool:
         """Whether it is about a TCP port, at any address and interface of this machine."""
         if self.to == ANYWHERE:
@@ -81,8 +88,13 @@ class Firewall:
         ]
 
     def _overruling(self, number: int, rule: Rule) -> list[Rule]:
-        earlier = [one for one in self.rules[:number] if one.allows and one.is_for_everybody]
-        return [one for one in earlier if one.sixth == rule.sixth and _overlap(one, rule)]
+        found = []
+        for earlier in self.rules[:number]:
+            if earlier.sixth == rule.sixth and earlier.allows and earlier.is_for_everybody and _overlap(earlier, rule):
+                found.append(earlier)
+            if earlier.shuts_out(rule):
+                break
+        return found
 
 
 def firewall(site: Site) -> Firewall:
