@@ -45,10 +45,10 @@ class Rule:
 
     def shuts_out(self, other: Rule) -> bool:
         """Whether it keeps those of another rule out of this machine."""
-        mine, theirs = self.network, other.network
-        if self.allows or self.to != ANYWHERE or mine is None or theirs is None or mine.version != theirs.version:
+        if self.allows or self.to != ANYWHERE or self.network is None or other.network is None:
             return False
-        return theirs.subnet_of(mine)  # type: ignore[arg-type]  they are of one version
+        ours, theirs = self.network, other.network
+        return ours.version == theirs.version and theirs[0] in ours and theirs[-1] in ours
 
     def covers(self, port: int) -> bool:
         """Whether it is about a TCP port, at any address and interface of this machine."""
