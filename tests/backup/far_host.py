@@ -86,7 +86,7 @@ def far_host(
     directory = directory or home / "copies"
     if not enter:
         directory.mkdir(exist_ok=True)
-    command = [*enter, SSHD, "-D", "-e", "-f", home / "sshd_config"]
+    command = [*enter, str(SSHD), "-D", "-e", "-f", str(home / "sshd_config")]
     with (home / "log").open("ab") as log, subprocess.Popen(command, stderr=log) as sshd:
         try:
             _wait_until_listening(port, sshd, home / "log")

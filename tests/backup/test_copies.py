@@ -57,8 +57,8 @@ def decrypted(file: Path, identity: Path) -> Path:
 def configured(admin: Admin, **backup: object) -> Admin:
     """The same admin, whose [backup] has these keys too."""
     home = admin.config.parent
-    sections = {"database": {"path": str(admin.database)}, "backup": backup}
-    return Admin(write_config(home, port=free_port(), **sections), admin.database)
+    config = write_config(home, port=free_port(), database={"path": str(admin.database)}, backup=backup)
+    return Admin(config, admin.database)
 
 
 def without_copy(done: Done) -> str:
