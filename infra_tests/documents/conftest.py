@@ -48,9 +48,7 @@ def trust_certificate(shell: Shell, name: str) -> None:
 
 
 def _nginx_file(shell: Shell) -> str:
-    return shell.types(
-        "sudo grep -rl --include='*' 'location = /socket' /etc/nginx/sites-available /etc/nginx/conf.d"
-    ).out.strip()
+    return shell.types("sudo grep -rl 'location = /socket' /etc/nginx").out.strip()
 
 
 def _put_the_documents_nginx(shell: Shell) -> None:

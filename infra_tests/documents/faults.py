@@ -12,12 +12,17 @@ SITE: Final = "/etc/nginx/sites-available/chat-server"
 """Where the documents have nginx's configuration; replaced by where the host has it."""
 
 START: Final = "systemctl reset-failed chat-server; systemctl restart chat-server || true"
-AWAIT: Final = 'await() { for i in $(seq 300); do ! eval "$1" || return 0; sleep 0.1; done; echo "never: $1"; exit 1; }'
+WORDS: Final = r"""
+await() { for i in $(seq 300); do ! eval "$1" || return 0; sleep 0.1; done; echo "never: $1"; exit 1; }
+configure() { sed -i -e "/^$2 = /d" -e "s/^\[$1\]/&\n$2 = $3/" /opt/chat-server/config.toml; }
+remember() { cp -a /opt/chat-server/config.toml /root/config.before; }
+forget() { mv /root/config.before /opt/chat-server/config.toml; }
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Scripts for root's bash, with `await CONDITION` to wait by. `mends` is run when the section is over."""
+    """Scripts for root's bash, which know WORDS. `mends` is run when the section is over."""
 
     breaks: str
     mends: str = ""
@@ -58,7 +63,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     ),
     "the database belongs to root": Fault(f"systemctl stop chat-server; chown root:root {DATA}/chat.db; {START}"),
     "a key of the configuration is misspelt": Fault(f"sed -i 's/^port = /prot = /' {CONFIG}; {START}"),
-    "the secret is missing": Fault(f"sed -i 's/^jwt_secret = .*/jwt_secret = \"\"/' {CONFIG}; {START}"),
+    "the secret is missing": Fault(f"sed -i '/^jwt_secret/d' {CONFIG}; {START}"),
     "the service may not read its configuration": Fault(f"chmod 600 {CONFIG}; chown root:root {CONFIG}; {START}"),
     "a library is gone": Fault(f"rm -r /opt/chat-server/lib/msgspec; {START}"),
     "the memory is too little": Fault(
@@ -89,10 +94,10 @@ FAULTS: Final[Mapping[str, Fault]] = {
         f"sed -i -E 's/proxy_(read|send)_timeout .*;/proxy_\\1_timeout 10s;/' {SITE}; systemctl reload nginx"
     ),
     "a client answers no PING": Fault(
-        f"cp -a {CONFIG} /root/config.before; sed -i -e 's/^heartbeat_seconds = .*/heartbeat_seconds = 2/'"
-        f" -e 's/^heartbeat_timeout_seconds = .*/heartbeat_timeout_seconds = 1/' {CONFIG}; {START};"
+        "remember; configure websocket heartbeat_timeout_seconds 1; configure websocket heartbeat_seconds 2;"
+        f"{START};"
         f"python3 -c '{MUTE_CLIENT}' \"$({LOG_IN % 'bob'} | jq -r .token)\";"
-        f"cp -a /root/config.before {CONFIG}; rm /root/config.before; {START}"
+        f"forget; {START}"
     ),
     "alice has guessed too often": Fault(
         "for i in 1 2 3 4 5; do curl -sS -o /dev/null http://localhost:8080/auth/login"
@@ -114,10 +119,10 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "mallory is signed in": Fault(f"{LOG_IN % 'mallory'} | grep token"),
     "a query is slow": Fault(
         f"systemctl stop chat-server; python3 -c '{MANY_MESSAGES}' {DATA}/chat.db;"
-        f"cp -a {CONFIG} /root/config.before; sed -i 's/^slow_query_ms = .*/slow_query_ms = 1/' {CONFIG}; {START};"
+        f"remember; configure database slow_query_ms 1; {START};"
         f"token=$({LOG_IN % 'bob'} | jq -r .token);"
         'curl -sS -o /dev/null -H "Authorization: Bearer $token" http://localhost:8080/user/me/export;'
-        f"cp -a /root/config.before {CONFIG}; rm /root/config.before; {START}"
+        f"forget; {START}"
     ),
     "an index is missing": Fault(f"sqlite3 {DATA}/chat.db 'DROP INDEX idx_messages_conversation_id'"),
     "somebody uses it": Fault(

@@ -8,7 +8,7 @@ import time
 import urllib.request
 from collections.abc import Mapping
 
-from infra_tests.documents.faults import AWAIT, FAULTS, Fault
+from infra_tests.documents.faults import CONFIG, FAULTS, WORDS, Fault
 from infra_tests.documents.people import GIVEN, AtHand
 from infra_tests.documents.reading import Block, Section
 from infra_tests.drills.disposable import Disposable
@@ -41,6 +41,8 @@ class Reader:
         typed = self.shell.types(line, given=at_hand.standard_input, seconds=BLOCK_SECONDS)
         assert typed.code == int(notes.get("exit", "0")), f"{block} ended with {typed.code}: {typed.text}"
         assert notes.get("shows", "") in typed.text, f"{block} does not show {notes['shows']!r}: {typed.text}"
+        if left := notes.get("leaves"):
+            assert left in self.shell.root(f"cat {CONFIG}").splitlines(), f"{block} does not leave {left!r}"
         return typed.text
 
     def provoke(self, fault: Fault) -> None:
@@ -60,7 +62,7 @@ class Reader:
         return text
 
     def _as_root(self, script: str) -> None:
-        self.shell.root(f"{AWAIT}\n{self.here(script)}", seconds=BLOCK_SECONDS)
+        self.shell.root(f"{WORDS}\n{self.here(script)}", seconds=BLOCK_SECONDS)
 
     def _types_until(self, line: str, phrase: str) -> str:
         typing = Running(self.shell.command(f"stty sane\n{line}", terminal=True))  # else Ctrl-C is but a character

@@ -9,7 +9,7 @@ from itertools import groupby
 from pathlib import Path
 
 DOCS = Path(__file__).parents[2] / "docs"
-NOTES = frozenset({"fault", "given", "shows", "exit", "until", "on"})
+NOTES = frozenset({"fault", "given", "shows", "exit", "leaves", "until", "on"})
 _PARTS = re.compile(
     r"^#{2,3} (?P<heading>[^\n]+)$|^(?:<!-- (?P<notes>[^\n]+) -->\n)?```sh\n(?P<typed>.*?)^```$",
     re.MULTILINE | re.DOTALL,

@@ -26,6 +26,7 @@ exit codes:
   2   the command line is wrong; for doctor: it found a failure
   66  the database, or the file to restore, is missing, unreadable, damaged, another program's or another version's
   69  serve: the address or port cannot be listened on
+  71  serve: there is not enough memory to start
   72  a library is missing or broken: install the package again
   74  the output could not be written
   75  the database is busy, or its disk is full: try again; for doctor: an alert reached nobody, and is told again

@@ -63,6 +63,7 @@ def clock() -> int:
 
 EXIT_DATABASE = os.EX_NOINPUT
 EXIT_LISTEN = os.EX_UNAVAILABLE
+EXIT_MEMORY = os.EX_OSERR
 
 # A thread that waits for the interpreter's lock (a commit that is done) gets it within this many seconds.
 SWITCH_SECONDS = 0.0005
@@ -85,16 +86,20 @@ def serve(load: Callable[[], Config]) -> int:
         lock.acquire()
         found = prepare(Path(config.database.path))
         listener = listen(config.server.host, config.server.port, systemd.passed_sockets())
+        server = Server(config, listener)
     except DatabaseUnusableError as error:
         log.error("cannot start", {"cause": str(error)})  # noqa: TRY400  the line says it all
         return EXIT_DATABASE
     except CannotListenError as error:
         log.error("cannot start", {"cause": str(error)})  # noqa: TRY400  the line says it all
         return EXIT_LISTEN
+    except MemoryError as error:
+        log.error("cannot start", {"cause": f"out of memory: {error}"})  # noqa: TRY400  the line says it all
+        return EXIT_MEMORY
     else:
         if found < len(VERSIONS):
             log.info("database prepared", {"schema_before": found, "schema": len(VERSIONS)})
-        Server(config, listener).run(load, output)
+        server.run(load, output)
         return os.EX_OK
     finally:
         lock.release()

@@ -35,11 +35,12 @@ class Admin:
 
 @pytest.fixture
 def admin(service: Service) -> Iterator[Admin]:
-    """The service runs, with one user, ann, and a backup; nothing of the test before is left."""
+    """The service runs, with one user, ann, and a backup, and doctor has looked; nothing of the test before is left."""
     admin = Admin(service.host)
     admin.apt("install")
     service.client().sign_up("ann")
     admin.host.run("chat-server backup")
+    admin.host.run("systemctl start chat-server-doctor chat-server-alert")
     yield admin
     admin.apt("purge")
     admin.host.run("rm -rf /var/lib/chat-server /var/backups/chat-server")

@@ -6,6 +6,7 @@ import os
 import socket
 import sqlite3
 import subprocess
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -14,9 +15,9 @@ import pytest
 from tests.server import COMMAND, free_port, running_server, write_config
 
 
-def refusal(config: Path, code: int) -> str:
-    """The one line of a start that fails with this exit code."""
-    command = [*COMMAND, "--config", str(config)]
+def refusal(config: Path, code: int, *, before: Sequence[str] = ()) -> str:
+    """The one line of a start that fails with this exit code; `before` is what the server is started by."""
+    command = [*before, *COMMAND, "--config", str(config)]
     attempt = subprocess.run(command, check=False, capture_output=True, text=True, timeout=20)
     assert attempt.stdout == ""
     (line,) = attempt.stderr.splitlines()
@@ -52,6 +53,12 @@ def test_on_a_port_that_is_taken(tmp_path: Path) -> None:
         assert f"port = {port}: another process listens there" in refusal(
             write_config(tmp_path, port=port), os.EX_UNAVAILABLE
         )
+
+
+def test_without_memory_for_its_threads_which_else_the_first_requests_would_lack(tmp_path: Path) -> None:
+    config = write_config(tmp_path, port=free_port(), database={"path": str(tmp_path / "chat.db"), "readers": 32})
+    line = refusal(config, os.EX_OSERR, before=("prlimit", f"--as={300 * 2**20}"))
+    assert "out of memory: can't start new thread" in line
 
 
 def test_on_a_database_of_a_newer_version(database: Path) -> None:

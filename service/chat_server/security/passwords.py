@@ -17,7 +17,8 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from argon2 import DEFAULT_HASH_LENGTH, DEFAULT_PARALLELISM, DEFAULT_RANDOM_SALT_LENGTH, PasswordHasher
 from argon2.exceptions import Argon2Error, VerifyMismatchError
-from gevent.threadpool import ThreadPool
+
+from chat_server.threads import running_pool
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,7 +96,7 @@ class Passwords:
         self._nobody = _digest_of_nobody(memory_kib, iterations)
         self._threads = threads
         self._queue = queue
-        self._pool = ThreadPool(threads)
+        self._pool = running_pool(threads)
         self._closed = False
         self._admitted = 0
         self._share = max(1, queue // 8)

@@ -13,8 +13,9 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar, cast
 
 from gevent.event import Event
-from gevent.threadpool import ThreadPool
 from peewee import SqliteDatabase
+
+from chat_server.threads import running_pool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -34,7 +35,7 @@ class Readers:
         slow: Callable[[], None] = lambda: None,
     ) -> None:
         self._database = database
-        self._pool = ThreadPool(threads)
+        self._pool = running_pool(threads)
         self._slow_query_ms = slow_query_ms
         self._slow = slow
         self._connections: list[sqlite3.Connection] = []

@@ -17,11 +17,11 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 import gevent
 from gevent.event import AsyncResult, Event
-from gevent.threadpool import ThreadPool
 from peewee import DatabaseError, OperationalError, SqliteDatabase
 
 from chat_server.storage.commit import Conflicting, Draft, GroupCommit, Mark, Stored, TakenIdError
 from chat_server.storage.errors import StorageUnavailableError, first_failure
+from chat_server.threads import running_pool
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -77,7 +77,7 @@ class Writer:
         self._database = database
         self._committed: Callable[[Batch], None] = lambda _batch: None
         self._clock = clock
-        self._thread = ThreadPool(1)
+        self._thread = running_pool(1)
         self._drafts: list[Draft] = []
         self._delivered: dict[tuple[str, int], Mark] = {}
         self._read: dict[tuple[str, int], Mark] = {}

@@ -50,12 +50,11 @@ def read(path: str) -> str:
 
 
 def output(*command: str) -> str:
-    """What a program prints; nothing where it is not there, or fails."""
+    """What a program prints, also if it fails, as dpkg-query does for unknown names; nothing where it is not there."""
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  our own words
+        return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603  our own words
     except OSError:
         return ""
-    return done.stdout if done.returncode == 0 else ""
 
 
 def configuration() -> dict[str, Any]:
@@ -76,13 +75,8 @@ def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
 
 def installed(packages: list[str]) -> dict[str, str]:
     """The versions of those that are installed, by name."""
-    shown = subprocess.run(
-        ["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status} ${Version}\n", *packages],  # noqa: S603, S607
-        capture_output=True,
-        text=True,
-        check=False,  # it fails for names that it does not know, and shows the others
-    )
-    rows = (line.split(maxsplit=2) for line in shown.stdout.splitlines())
+    shown = output("dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status} ${Version}\n", *packages)
+    rows = (line.split(maxsplit=2) for line in shown.splitlines())
     return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
 
 

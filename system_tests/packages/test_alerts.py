@@ -1,0 +1,138 @@
+"""The timer that looks every hour: what it may do, and that somebody is told once when it is bad and once when well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from system_tests.packages.conftest import Report
+from system_tests.packages.service import CONFIG, Service
+
+REPORT = "/run/chat-server-doctor/report.json"
+HOOK = "/usr/local/bin/keep-the-news"
+NEWS = "/var/lib/kept-news"
+EXPOSURE_AT_MOST = 3.1
+"""Of the unit that looks: it is root, for it looks at what is others'."""
+
+
+@pytest.fixture(autouse=True)
+def as_installed(service: Service) -> Iterator[None]:
+    """Each test finds a server that runs, and nobody who was told of anything."""
+    host = service.host
+    host.run(f"cp --archive --no-clobber {CONFIG} /var/tmp/config.toml")
+    yield
+    host.run(f"cp --archive /var/tmp/config.toml {CONFIG}")
+    host.run(f"systemctl stop chat-server-alert; rm -rf /var/lib/chat-server-doctor/told.json {NEWS}")
+    service.systemctl("restart")
+
+
+@pytest.fixture
+def hook(service: Service) -> None:
+    """A program of the admin's that keeps what it is given, and who it was run as."""
+    keep = f'#!/bin/sh\n{{ printf "%s " "$(id -un)"; cat; }} >>{NEWS}/log\n'
+    service.host.run(f"cat >{HOOK} && chmod 755 {HOOK} && install -d -o chat-server {NEWS}", input=keep)
+    service.configure("alerts", "command", f'["{HOOK}"]')
+
+
+def look(service: Service) -> None:
+    """As the timer does; returns when whoever had to be told was told."""
+    service.host.run("systemctl start chat-server-doctor")
+    # It is begun by the other's end. Where that is over already, it runs once more and has nothing to tell.
+    service.host.run("systemctl start chat-server-alert")
+
+
+def news(service: Service) -> list[tuple[str, Any]]:
+    """Who was run, and the document they were given, for each time."""
+    kept = service.host.run(f"cat {NEWS}/log", check=False).out
+    return [(line.partition(" ")[0], json.loads(line.partition(" ")[2])) for line in kept.splitlines()]
+
+
+def turns(service: Service, check: str) -> list[str]:
+    """What was told of one check."""
+    return [change["change"] for _, told in news(service) for change in told["changes"] if change["id"] == check]
+
+
+def test_the_timer_waits_for_the_next_hour(service: Service) -> None:
+    assert service.host.run("systemctl is-enabled chat-server-doctor.timer").out.strip() == "enabled"
+    assert service.host.run("systemctl is-active chat-server-doctor.timer").out.strip() == "active"
+    timer = service.host.run("systemctl cat chat-server-doctor.timer").out
+    assert {"OnCalendar=hourly", "RandomizedDelaySec=10min", "Persistent=yes"} <= set(timer.splitlines())
+
+
+@pytest.mark.parametrize("state", ["running", "stopped"])
+def test_confined_it_sees_what_root_sees(service: Service, state: str) -> None:
+    if state == "stopped":
+        service.systemctl("stop")
+    service.host.run("systemctl start chat-server-doctor")
+    confined = json.loads(service.host.run(f"cat {REPORT}").out)["checks"]
+    free = json.loads(service.host.run("chat-server doctor --json", check=False).out)["checks"]
+    assert len(free) > 30
+    assert {check["id"]: check["status"] for check in confined} == {check["id"]: check["status"] for check in free}
+
+
+def test_it_changes_no_file_but_its_report(service: Service) -> None:
+    service.systemctl("stop")  # whose files change by themselves
+    files = "find /etc /opt /srv /usr /var -xdev -not -path '/var/log/*' -printf '%p %m %U %s %T@ %C@\\n' | sort"
+    before = service.host.run(files).out
+    service.host.run("systemctl start chat-server-doctor")
+    changed = set(service.host.run(files).out.splitlines()) ^ set(before.splitlines())
+    assert {line.partition(" ")[0] for line in changed if "chat-server-doctor" not in line} == set()
+    assert service.host.run(f"stat --format '%a %U %G' {REPORT}").out == "640 root chat-server\n"
+
+
+def test_a_server_that_is_down_is_told_once_and_that_it_is_back_once(service: Service, hook: None) -> None:
+    look(service)
+    assert turns(service, "service") == []
+    service.systemctl("stop")
+    look(service)
+    look(service)
+    assert turns(service, "service") == ["turned bad"]
+    service.systemctl("start")
+    look(service)
+    look(service)
+    assert turns(service, "service") == ["turned bad", "well again"]
+
+
+def test_a_hook_is_not_run_as_root(service: Service, hook: None) -> None:
+    service.host.run("chat-server doctor --test-alert")
+    service.systemctl("stop")
+    look(service)
+    assert [user for user, _ in news(service)] == ["chat-server", "chat-server"]
+    assert [told["test"] for _, told in news(service)] == [True, False]
+
+
+def test_a_hook_that_fails_is_a_failed_unit_and_is_run_again(service: Service, hook: None) -> None:
+    service.systemctl("stop")
+    service.host.run(f"mv {HOOK} {HOOK}.away && systemctl start chat-server-doctor")
+    assert service.host.run("systemctl start chat-server-alert", check=False).code != 0
+    assert f"[alerts] command: {HOOK}: No such file or directory" in service.host.journal("chat-server-alert")
+    service.host.run(f"mv {HOOK}.away {HOOK}")
+    look(service)
+    assert turns(service, "service") == ["turned bad"]
+
+
+def test_a_configuration_that_was_spoilt_is_told_to_whom_the_last_good_one_named(service: Service, hook: None) -> None:
+    look(service)
+    service.host.run(f"echo 'oops = 1' >>{CONFIG}")
+    look(service)
+    assert turns(service, "configuration") == ["turned bad"]
+
+
+def test_mail_is_delivered_by_the_hosts_mail_program(service: Service) -> None:
+    service.host.run("DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends dma")
+    service.configure("alerts", "mail_to", '["root"]')
+    service.systemctl("stop")
+    look(service)
+    service.host.run("timeout 20 sh -c 'until grep -q ^Subject: /var/mail/root; do sleep 0.2; done'")
+    letter = service.host.run("cat /var/mail/root").out
+    assert f"Subject: chat-server on {service.host.name}: turned bad: service" in letter
+    assert "sudo systemctl start chat-server" in letter
+
+
+def test_its_exposure_is_low(service: Service, report: Report) -> None:
+    judged = service.host.run("systemd-analyze security --no-pager chat-server-doctor").out.strip().splitlines()[-1]
+    report(f"{service.host.suite}: {judged.lstrip('→ ')}")
+    assert float(judged.split(": ")[1].split()[0]) <= EXPOSURE_AT_MOST
