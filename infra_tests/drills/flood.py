@@ -1,6 +1,7 @@
 """A client that sends without a pause and connects again when it is closed; it runs where the flood comes from.
 
-`python3 -m infra_tests.drills.flood HOST SECONDS`: prints "flooding" when it is under way and, at the end, what came of it, as JSON.
+`python3 -m infra_tests.drills.flood HOST SECONDS` prints "flooding" when it is under way and, at the end, what came of
+it, as JSON.
 """
 
 from __future__ import annotations

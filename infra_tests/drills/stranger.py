@@ -39,7 +39,7 @@ class Stranger:
         return self._drill.shell.types(self._as_stranger(command))
 
     def bring(self, *modules: str) -> None:
-        """Puts modules of this checkout, which use nothing but Python itself, where the stranger's commands find them."""
+        """Puts modules of this checkout, which use nothing but Python itself, where the stranger finds them."""
         for module in modules:
             file = f"{module.replace('.', '/')}.py"
             text = (ROOT / file).read_text()
