@@ -10,7 +10,10 @@ import pytest
 SERVICE = Path(__file__).parents[2] / "service"
 PACKAGE = SERVICE / "chat_server"
 
-# What a package may import beside itself and the configuration's types. server.py and cli.py see everything.
+# Modules that know nothing of ours, and that everybody may use.
+LEAVES = {"config", "threads"}
+
+# What a package may import beside itself and the leaves. server.py and cli.py see everything.
 ALLOWED = {
     # An upgrade arrives as an HTTP request, and is handed over to the gateway.
     "http": {"realtime", "chat", "storage", "security", "observability"},
@@ -42,13 +45,18 @@ def parts(module: Path) -> set[str]:
 
 @pytest.mark.parametrize("package", ALLOWED)
 def test_imports_point_down(package: str) -> None:
-    allowed = ALLOWED[package] | {package, "config"}
+    allowed = ALLOWED[package] | {package} | LEAVES
     upward = {
         str(module.relative_to(PACKAGE)): parts(module) - allowed
         for module in sorted((PACKAGE / package).rglob("*.py"))
         if not parts(module) <= allowed
     }
     assert upward == {}
+
+
+@pytest.mark.parametrize("leaf", sorted(LEAVES))
+def test_leaves_import_nothing_of_ours(leaf: str) -> None:
+    assert parts(PACKAGE / f"{leaf}.py") == set()
 
 
 def test_every_package_has_its_place_in_the_order() -> None:

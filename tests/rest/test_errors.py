@@ -23,7 +23,7 @@ def assert_error(answer: Answer, status: int, code: str) -> None:
     assert abs(answer.json["timestamp"] - time.time() * 1000) < 60_000
 
 
-@pytest.mark.parametrize("path", ["/", "/nope", "/auth", "/auth/login/", "/user/me/", "/conversations/x"])
+@pytest.mark.parametrize("path", ["/nope", "/auth", "/auth/login/", "/user/me/", "/conversations/x"])
 def test_an_unknown_address(client: Client, path: str) -> None:
     assert_error(client.get(path), 404, "NOT_FOUND")
 
