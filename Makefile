@@ -17,7 +17,7 @@ SUITES := bookworm trixie
 help:
 	@echo 'make run        serve on http://localhost:8080, with a development configuration and database in .run/'
 	@echo 'make test       every check and test that needs no root'
-	@echo 'make lint       ruff and mypy'
+	@echo 'make lint       ruff, mypy and ansible-lint'
 	@echo 'make test-unit  pytest, with line and branch coverage'
 	@echo 'make test-load  the load tests alone, short, against servers started for them'
 	@echo 'make load-tools  install what loadtests/ needs; docs/load-testing.md says how to use it'
@@ -46,6 +46,7 @@ lint: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --offline --quiet --profile production ansible
 
 test-unit: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts tools
 	@rm -rf build/coverage && mkdir -p build/coverage
