@@ -46,7 +46,7 @@ lint: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
-	PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint --offline --quiet --profile production ansible
+	PATH="$(CURDIR)/$(BIN):$$PATH" ansible-lint -q --offline --profile production ansible
 
 test-unit: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts tools
 	@rm -rf build/coverage && mkdir -p build/coverage
