@@ -8,6 +8,7 @@ from typing import Final
 
 CONFIG: Final = "/opt/chat-server/config.toml"
 DATA: Final = "/var/lib/chat-server"
+OLD_DATABASE: Final = f"{DATA}/chat.db.replaced-20250101-000000"
 SITE: Final = "/etc/nginx/sites-available/chat-server"
 """Where the documents have nginx's configuration; replaced by where the host has it."""
 
@@ -72,13 +73,14 @@ FAULTS: Final[Mapping[str, Fault]] = {
         f"systemctl daemon-reload; {START}"
     ),
     "the disk is full": Fault(
-        "systemctl stop chat-server; mkdir /mnt/full;"
-        "mount -t tmpfs -o size=32m,mode=700,uid=$(id -u chat-server) tmpfs /mnt/full;"
-        f"cp -a {DATA}/. /mnt/full; mount --move /mnt/full {DATA}; rmdir /mnt/full;"
-        f"dd if=/dev/zero of={DATA}/chat.db.replaced-20250101-000000 bs=1M status=none 2>/dev/null || true;"
-        f"touch -d '60 days ago' {DATA}/chat.db.replaced-20250101-000000; {START}",
-        f"systemctl stop chat-server; mkdir /mnt/full; mount --move {DATA} /mnt/full; cp -a /mnt/full/chat.db {DATA};"
-        f"umount /mnt/full; rmdir /mnt/full; {START}",
+        f"systemctl stop chat-server; kept=$(mktemp -d); cp -a {DATA}/. $kept;"
+        f"mount -t tmpfs -o size=32m,mode=700,uid=$(id -u chat-server),gid=$(id -g chat-server) tmpfs {DATA};"
+        f"mountpoint --quiet {DATA} || exit 1;"  # else it would fill the disk of whoever runs the tests
+        f"cp -a $kept/. {DATA}; rm -r $kept;"
+        f"dd if=/dev/zero of={OLD_DATABASE} bs=1M count=64 status=none 2>/dev/null || true;"
+        f"touch -d '60 days ago' {OLD_DATABASE}; {START}",
+        f"systemctl stop chat-server; kept=$(mktemp -d); cp -a {DATA}/. $kept; umount {DATA} || exit 1;"
+        f"cp -a $kept/chat.db {DATA}; rm -r $kept; {START}",
     ),
     "the database is damaged": Fault(
         f"systemctl stop chat-server; python3 -c '{MANY_MESSAGES}' {DATA}/chat.db;"
