@@ -79,6 +79,7 @@ class TestMessages:
                     phone.sync()
                     time.sleep(max(waits(phone)) / 1000 + 0.05)
             assert phone.wait_closed() == (1008, "rate limit")
+        assert f"user={anna.user_id} address=127.0.0.1" in slow_server.wait_for_log("flood stopped")
 
     def test_that_cannot_be_sent_count_as_well(self, slow_server: Server) -> None:
         anna, ben = two_people(slow_server)

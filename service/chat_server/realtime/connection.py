@@ -96,7 +96,7 @@ class Connection:
             elif opcode is Opcode.PONG:
                 self.courier.pong(payload)
             elif self._take_token():
-                self.close(1008, "too many pings")
+                self._stop_flood("too many pings")
 
     def _welcome(self, acquaintances: list[Acquaintance]) -> None:
         now = self._parts.clock()
@@ -172,7 +172,7 @@ class Connection:
         except InvalidFrameError as error:
             self.refuse(error.frame_id, error.code, str(error))
             if self._take_token():
-                self.close(1008, "too many bad frames")
+                self._stop_flood("too many bad frames")
         except RefusalError as refusal:
             self.refuse(frame_id, *explain(refusal))
             if isinstance(refusal, RateLimitedError):
@@ -262,4 +262,8 @@ class Connection:
         if self._violations is None:
             self._violations = Violations()
         if self._violations.refused(self._parts.clock(), retry_after_ms=retry_after_ms):
-            self.close(1008, "rate limit")
+            self._stop_flood("rate limit")
+
+    def _stop_flood(self, reason: str) -> None:
+        log.info("flood stopped", {"user": self.user_id, "address": self.address, "reason": reason})
+        self.close(1008, reason)
