@@ -11,6 +11,7 @@ from rig.host import Host
 from rig.trees import ensure_tree
 from system_tests.packages.building import VERSION
 from system_tests.packages.conftest import Packages
+from system_tests.packages.documents import DOCS
 from system_tests.packages.service import BACKUPS, CONFIG, DATABASE, EXECUTABLE, Service
 from tests.device import online
 
@@ -180,3 +181,10 @@ def test_the_manual_is_there(service: Service) -> None:
     shipped = service.host.run("dpkg --listfiles chat-server").out.split()
     assert {"/usr/share/man/man8/chat-server.8.gz", "/usr/share/man/man5/chat-server.toml.5.gz"} <= set(shipped)
     assert "/usr/share/bash-completion/completions/chat-server" in shipped
+
+
+def test_what_watches_it_from_elsewhere_is_there(service: Service) -> None:
+    shipped = service.host.run("dpkg --listfiles chat-server").out.split()
+    named = set(re.findall(r"/usr/share/chat-server/[\w./-]+\w", (DOCS / "monitoring.md").read_text()))
+    assert len(named) == 2
+    assert named <= set(shipped)

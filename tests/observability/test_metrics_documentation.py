@@ -35,10 +35,3 @@ def test_the_reference_names_the_labels_of_every_metric(shared_server: Server) -
         seen.add(metric)
         assert set(re.findall(r'(\w+)="', labels)) - {"le"} == reference[metric][1]
     assert {"chat_messages_total", "chat_http_requests_total", "chat_http_request_seconds"} <= seen
-
-
-def test_every_metric_a_recommended_alert_asks_for_exists() -> None:
-    alerts = REFERENCE.read_text().partition("## Worth an alert")[2]
-    asked = {re.sub(r"_bucket$", "", name) for name in re.findall(r"chat_\w+", alerts)}
-    assert asked
-    assert asked <= set(documented())
