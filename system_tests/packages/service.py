@@ -62,5 +62,5 @@ class Service:
 
     def configure(self, section: str, key: str, value: str) -> None:
         """Sets a key as an admin's editor would: `configure("rate_limit", "enabled", "false")`."""
-        self.host.run(f"sed -i '/^\\[{section}\\]/,/^\\[/ s/^#* *{key} = .*/{key} = {value}/' {CONFIG}")
+        self.host.run(f"sed -i '/^\\[{section}\\]/,/^\\[/ s|^#* *{key} = .*|{key} = {value}|' {CONFIG}")
         assert f"{key} = {value}\n" in self.host.run(f"cat {CONFIG}").out

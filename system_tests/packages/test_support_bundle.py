@@ -28,6 +28,7 @@ def bundled(service: Service) -> Service:
         device.say(bob, SAID)
     service.client().log_in("ann", "Wrong-canary-56")
     service.configure("alerts", "command", '["/bin/true", "--key=canary-argument-57"]')
+    service.configure("alerts", "webhook_url", '"https://hooks.example.org/services/canary-webhook-59"')
     host.run(f"mkdir -p {DROP_IN} /root/canaries && cat >/root/canaries/log", input="\n".join(CANARIES.values()) + "\n")
     settings = "[Service]\nEnvironment=PAGER_KEY=canary-variable-58\nExecStartPre=+/bin/cat /root/canaries/log\n"
     host.run(f"cat >{DROP_IN}/test.conf && systemctl daemon-reload && systemctl restart chat-server", input=settings)
