@@ -65,7 +65,7 @@ def test_a_flood_is_held_back_and_shut_out_while_others_talk_on(drill: Drill) ->
             asked = f"curl -s --max-time 2 http://{HOST}:8080/health"
             assert stranger.types(asked).code == 0, "the guide's rule stands behind those that let everybody in"
             drill.ours(f"sudo ufw delete deny from {ADDRESS}")
-            drill.ours(f"sudo ufw insert 1 deny from {ADDRESS}")
+            drill.ours(f"sudo ufw prepend deny from {ADDRESS}")
             assert stranger.types(asked).code != 0
             drill.named_by_doctor("denied-addresses", status="ok", seen="shuts out: 1")
         acknowledged = talk.acknowledged

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from chat_server.operations.verification import examine
 from chat_server.storage.database import prepare
 from chat_server.storage.migrations import VERSIONS
 from tests.device import online
@@ -22,6 +24,7 @@ from tests.doctor.patient import ask, ask_one
 from tests.server import Server, free_port, running_server, write_config
 
 PAGE = 4096
+needs_shell = pytest.mark.skipif(shutil.which("sqlite3") is None, reason="no sqlite3 shell: apt install sqlite3")
 
 HOLD = """
 import sqlite3, sys
@@ -150,13 +153,22 @@ class TestWhetherItIsWhole:
         assert ask_one(server.config, "integrity").status == "failure"
         server.kill()
 
+    @needs_shell
+    def test_damage_is_cured_by_what_can_be_read_where_there_is_no_backup(self, server: Server) -> None:
+        server.stop()
+        overwrite(server.database, pages=1)
+        check = ask_one(server.config, "integrity")
+        assert check.chapter == "4.5 Rescue what can be read"
+        stop, *rescue, restore, start = check.remedy.replace(f"sudo -u {_owner(server)} ", "").splitlines()
+        subprocess.run(["sh", "-euc", "\n".join(rescue)], stderr=subprocess.DEVNULL, check=True)
+        rescued = server.database.with_name("rescued.db")
+        assert f"restore {rescued}" in restore
+        assert (stop, start) == ("sudo systemctl stop chat-server", "sudo systemctl start chat-server")
+        assert examine(rescued, called=rescued).rows["users"] == 2
+
     def test_damage_is_cured_by_the_newest_backup_where_there_is_one(self, server: Server) -> None:
         server.stop()
         overwrite(server.database, pages=4)
-        rescued = server.database.with_name("rescued.db")
-        check = ask_one(server.config, "integrity")
-        assert check.chapter == "4.5 Rescue what can be read"
-        assert f".recover | sudo -u {_owner(server)} sqlite3 {rescued}" in check.remedy
         backups = server.config.with_name("backups")
         backups.mkdir()
         (backups / "latest.db").touch()

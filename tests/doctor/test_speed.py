@@ -112,4 +112,4 @@ def test_who_floods_is_seen_in_what_is_refused(tmp_path: Path) -> None:
             flooding.join()
     assert (check.status, check.chapter) == ("warning", "5.1 A flood of messages")
     assert "refused for their rate" in check.seen
-    assert "sudo ufw insert 1 deny from ADDRESS" in check.remedy
+    assert "sudo ufw prepend deny from ADDRESS" in check.remedy

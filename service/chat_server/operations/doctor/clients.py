@@ -35,6 +35,7 @@ EVERY_PATH: Final = "The proxy has to pass every path on, not only some."
 LOADED: Final = re.compile(r'(?:src|href)="([^":#]+\.(?:js|css))"')
 POLICY: Final = "Content-Security-Policy"
 RENEW: Final = "sudo certbot renew && sudo systemctl reload nginx"
+GET: Final = 'Get one: docs/deployment.md, "A certificate"; with Ansible by chat_proxy_tls: letsencrypt.'
 RENEWAL: Final = "Does the renewal run? systemctl list-timers certbot.timer; sudo journalctl -u certbot"
 NAME_REMEDY: Final = "Give the name an address where your domain is managed, or correct [server] public_url."
 WAY_REMEDY: Final = "Does the proxy run, and do firewall and router let people in? See chapter 7."
@@ -155,13 +156,13 @@ def _distrusted(place: Place, shown: Certificate, term: str) -> Finding:
         return Finding(
             "failure",
             f"{whose} is for {named}: no client connects",
-            f"sudo certbot --nginx -d {place.host}\nOr correct [server] public_url.",
+            f"{GET}\nOr correct [server] public_url.",
         )
     if shown.fault in SELF_SIGNED:
         return Finding(
             "warning",
             f"{whose} is self-signed and {term}: browsers warn, and programs refuse, unless told to trust it",
-            f"sudo certbot --nginx -d {place.host}",
+            GET,
         )
     if shown.fault in UNKNOWN_ISSUER:
         return Finding(

@@ -84,10 +84,20 @@ def _damaged(site: Site, words: str) -> Finding:
     source, entry, rescue = Path(site.config.backup.directory) / "latest.db", "4.4", []
     if not source.exists():
         source, entry = site.database.with_name("rescued.db"), "4.5"
-        rescue = [f"{commands.sql(site, '.recover')} | {commands.sqlite(site, source)}"]
+        rescue = _rescue(site, source)
     steps = [commands.systemctl("stop"), *rescue, commands.chat_server(site, "restore", str(source))]
     remedy = "\n".join([*steps, commands.systemctl("start")])
     return Finding("failure", f"{site.database} is damaged: {words}", remedy, entry)
+
+
+def _rescue(site: Site, into: Path) -> list[str]:
+    """By `.recover`, or where Debian's sqlite3 is built without it, by all that `.dump` reads."""
+    shell, fresh = commands.sqlite(site, site.database), commands.sqlite(site, into)
+    tried = run("sqlite3", ":memory:", ".recover")
+    if tried is None or "SQL logic error" not in tried.text:
+        return [f"{shell} .recover | {fresh}"]
+    kept = "; ".join(f"PRAGMA {name} = $({shell} 'PRAGMA {name}')" for name in ("application_id", "user_version"))
+    return [f"{shell} .dump | sed 's/^ROLLBACK;.*/COMMIT;/' | {fresh}", f'{fresh} "{kept}"']
 
 
 def disk_errors(site: Site) -> Finding:

@@ -46,7 +46,7 @@ def flood(site: Site) -> Finding:
     remedy = [
         f"sudo journalctl -u {commands.SERVICE} --since=-10min | grep 'message sent' | tail -20",
         f"sudo ss -Htn state established 'sport = :{site.config.server.port}' | sort -k4 | tail -20",
-        "sudo ufw insert 1 deny from ADDRESS   # of who floods",
+        "sudo ufw prepend deny from ADDRESS   # of who floods",
     ]
     if senders:
         remedy.insert(1, commands.chat_server(site, "users", "sessions", senders[0].partition(" ")[0]))

@@ -125,12 +125,13 @@ def _rooms(site: Site) -> Iterator[Room]:
 
 
 def _make_room(site: Site) -> str:
-    backups = shlex.quote(site.config.backup.directory)
+    backups, days = Path(site.config.backup.directory), site.config.backup.keep_days
+    newest = shlex.quote(str(backups / "latest.db"))
     kept = [f"sudo rm {shlex.quote(str(file))}   # once nothing is missed" for file in set_aside(site.database)]
     return "\n".join(
         [
             "sudo journalctl --vacuum-time=7d",
-            f"sudo find {backups} -name 'chat-*.db' -mtime +{site.config.backup.keep_days} -delete",
+            f"sudo find {shlex.quote(str(backups))} -name 'chat-2*.db*' -mtime +{days} ! -samefile {newest} -delete",
             *kept,
             "sudo du -xh --max-depth=2 /var | sort -h | tail",
         ]
