@@ -76,9 +76,9 @@ FAULTS: Final[Mapping[str, Fault]] = {
         f"systemctl stop chat-server; kept=$(mktemp -d); cp -a {DATA}/. $kept;"
         f"mount -t tmpfs -o size=32m,mode=700,uid=$(id -u chat-server),gid=$(id -g chat-server) tmpfs {DATA};"
         f"mountpoint --quiet {DATA} || exit 1;"  # else it would fill the disk of whoever runs the tests
-        f"cp -a $kept/. {DATA}; rm -r $kept;"
+        f"cp -a $kept/. {DATA}; rm -r $kept; {START};"
         f"dd if=/dev/zero of={OLD_DATABASE} bs=1M count=64 status=none 2>/dev/null || true;"
-        f"touch -d '60 days ago' {OLD_DATABASE}; {START}",
+        f"touch -d '60 days ago' {OLD_DATABASE}",
         f"systemctl stop chat-server; kept=$(mktemp -d); cp -a {DATA}/. $kept; umount {DATA} || exit 1;"
         f"cp -a $kept/chat.db {DATA}; rm -r $kept; {START}",
     ),
@@ -127,6 +127,11 @@ FAULTS: Final[Mapping[str, Fault]] = {
         f"forget; {START}"
     ),
     "an index is missing": Fault(f"sqlite3 {DATA}/chat.db 'DROP INDEX idx_messages_conversation_id'"),
+    "another host takes the copies": Fault(
+        "apt-get -qq install --yes age >/dev/null 2>&1; echo '127.0.0.1 backup.example.org' >>/etc/hosts",
+        "userdel --remove chat-copies 2>/dev/null || true; rm -rf /srv/chat /opt/chat-server/{backup_key*,known_hosts};"
+        'rm -f "$(getent passwd "$SUDO_USER" | cut -d: -f6)"/chat-{backups.key,fetched.db.age}',
+    ),
     "somebody uses it": Fault(
         "systemd-run --quiet --unit=drill-visitor --"
         " sh -c 'while curl -sS -o /dev/null http://localhost:8080/health; do sleep 0.2; done'",

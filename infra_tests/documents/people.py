@@ -16,7 +16,7 @@ API: Final = "http://localhost:8080"
 
 @dataclass(frozen=True, slots=True)
 class AtHand:
-    """What is set before a block is typed, and what is typed into it."""
+    """What is typed before a block, and what is typed into it."""
 
     variables: str = ""
     standard_input: str = ""
@@ -57,5 +57,10 @@ def _asked(shell: Shell, path: str, body: Mapping[str, str], token: str = "") ->
 
 GIVEN: Final[Mapping[str, Callable[[Shell], AtHand]]] = {
     "a token of alice's": lambda shell: AtHand(variables=f"TOKEN={token_of(shell, 'alice')}"),
+    "the public key of the copies": lambda _: AtHand(variables="KEY=$(sudo cat /opt/chat-server/backup_key.pub)"),
+    "the public key of the backups": lambda _: AtHand(variables="RECIPIENT=$(age-keygen -y chat-backups.key)"),
+    "a copy from the other host": lambda _: AtHand(
+        variables="sudo sh -c 'cat /srv/chat/chat-*.age' >chat-fetched.db.age"
+    ),
     "the password of alice": lambda shell: AtHand(standard_input=f"{password_of(shell, 'alice')}\n"),
 }

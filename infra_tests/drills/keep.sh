@@ -7,7 +7,7 @@ cd /
 KEPT=/var/lib/drill-kept
 FILES='/opt/chat-server/config.toml /opt/chat-server/jwt-secret /etc/hosts /etc/nginx /etc/ufw /etc/default/ufw /etc/cron.d/chat-server
 	/etc/systemd/system/chat-server.service.d /etc/systemd/system/chat-server.socket.d
-	/etc/systemd/journald.conf.d /etc/fstab'
+	/etc/systemd/journald.conf.d /etc/systemd/system.control /etc/fstab'
 OWNED='/opt/chat-server /var/lib/chat-server /var/backups/chat-server'
 DATA=/var/lib/chat-server
 BACKUPS=/var/backups/chat-server

@@ -1,4 +1,4 @@
-"""docs/backup.md: each of its commands does what it says, in its order."""
+"""docs/backup.md: what it says of one host does what it says, in its order. Real hosts type all of it."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ import re
 import subprocess
 from pathlib import Path
 
+from infra_tests.documents.reading import sections
 from tests.backup.contents import messages
 from tests.commands.admin import CHAT_SERVER
 from tests.server import COMMAND, UNMEASURED, free_port, write_config
 
 ROOT = Path(__file__).parents[2]
 DOCUMENT = (ROOT / "docs" / "backup.md").read_text()
+HERE = ("Make one", "Restore", "After a crash")
 CRON = (ROOT / "packaging" / "debian" / "chat-server.cron.d").read_text()
 
 # systemctl, for one service without systemd: it really stops the server, and starts it.
@@ -48,8 +50,9 @@ def test_its_commands_work_in_their_order(tmp_path: Path) -> None:
     program(bin_ / "systemctl", SYSTEMCTL.format(**names))
     program(bin_ / "systemd-cat", SYSTEMD_CAT)
     program(bin_ / "journalctl", "#!/bin/sh\n")
+    program(bin_ / "sudo", '#!/bin/sh\nexec "$@"\n')
     (nightly,) = re.findall(r"^45 2 \* \* \* root (.*)$", CRON, re.MULTILINE)
-    blocks = re.findall(r"^```sh\n(.*?)^```$", DOCUMENT, re.MULTILINE | re.DOTALL)
+    blocks = [block.typed for section in sections("backup.md") if section.heading in HERE for block in section.blocks]
     script = "\n".join(["systemctl start chat-server", nightly, *blocks, "systemctl stop chat-server"])
     script = script.replace("/opt/chat-server/", f"{bin_}/")
     script = script.replace("/var/backups/chat-server", str(home / "backups"))

@@ -1,4 +1,4 @@
-"""docs/troubleshooting.md: each section is typed on a host with the fault that it is about, and cures it."""
+"""docs/troubleshooting.md and docs/backup.md: each section is typed on a host with its fault, and does what it says."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from infra_tests.documents.reader import Reader, wait_until_well
 from infra_tests.documents.reading import Section, sections
 from infra_tests.drills.disposable import Disposable
 
+DOCUMENTS = ("troubleshooting.md", "backup.md")
+SECTIONS = [
+    pytest.param(section, id=f"{document}: {section.heading}")
+    for document in DOCUMENTS
+    for section in sections(document)
+]
 
-@pytest.mark.parametrize("section", sections("troubleshooting.md"), ids=lambda section: section.heading)
+
+@pytest.mark.parametrize("section", SECTIONS)
 def test_what_it_says_can_be_typed_and_helps(
     section: Section, reader: Reader, documented: Disposable, domain: str
 ) -> None:
