@@ -6,6 +6,7 @@ import subprocess
 import time
 from pathlib import Path
 
+from rig.control_groups import in_group
 from rig.machine import RigError, environment, run
 from rig.slots import Slot, end_processes
 
@@ -30,23 +31,7 @@ class Container:
         """Starts the guest and plugs the cable in. Raises RigError with the console's last lines where that fails."""
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [
-                    "systemd-nspawn",
-                    "--quiet",
-                    "--settings=no",
-                    "--register=no",
-                    "--keep-unit",
-                    "--boot",
-                    "--network-veth",
-                    "--resolv-conf=off",
-                    "--timezone=off",
-                    "--link-journal=no",
-                    "--kill-signal=SIGRTMIN+4",
-                    f"--directory={self.root}",
-                    f"--machine={self._slot.machine}",
-                    f"--hostname={self._slot.name}",
-                    self._slot.mark,
-                ],
+                in_group(self._slot.machine, self._command()),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -61,6 +46,25 @@ class Container:
             time.sleep(0.01)
         run("ip", "address", "add", f"{self._slot.outer_address}/24", "dev", self._slot.device)
         run("ip", "link", "set", self._slot.device, "up")
+
+    def _command(self) -> list[str]:
+        return [
+            "systemd-nspawn",
+            "--quiet",
+            "--settings=no",
+            "--register=no",
+            "--keep-unit",
+            "--boot",
+            "--network-veth",
+            "--resolv-conf=off",
+            "--timezone=off",
+            "--link-journal=no",
+            "--kill-signal=SIGRTMIN+4",
+            f"--directory={self.root}",
+            f"--machine={self._slot.machine}",
+            f"--hostname={self._slot.name}",
+            self._slot.mark,
+        ]
 
     def power_off(self, *, hard: bool) -> None:
         """Shuts the guest down, or pulls its plug; returns when nothing of it runs."""

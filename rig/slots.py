@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TextIO
 
+from rig.control_groups import remove_group
 from rig.locks import RUN, locked
 from rig.machine import BUILD, RigError, processes, run
 
@@ -153,6 +154,7 @@ def end_processes(slot: Slot) -> None:
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
+    remove_group(slot.machine)
 
 
 def _file(number: int) -> Path:
