@@ -30,6 +30,15 @@ def test_security_updates_are_offered_too(debian_host: Host) -> None:
     assert f"a={debian_host.suite}-security," in debian_host.run("apt-cache", "policy").out.replace("n=", "a=")
 
 
+def test_what_one_host_kills_lives_on_another(trixie: Host) -> None:
+    with fresh_host("trixie") as other:
+        for host in (trixie, other):
+            host.run("systemd-run", "--unit=alike", "sleep", "infinity")
+        trixie.run("systemctl", "kill", "--signal=KILL", "alike")
+        assert trixie.run("systemctl", "is-active", "alike", check=False).out == "failed\n"
+        assert other.run("systemctl", "is-active", "alike").out == "active\n"
+
+
 def test_deploy_does_everything_by_sudo_without_a_password(bookworm: Host) -> None:
     assert bookworm.run("whoami", user="deploy").out == "deploy\n"
     assert bookworm.run("sudo -n whoami", user="deploy").out == "root\n"
