@@ -116,7 +116,6 @@ FAULTS: Final[Mapping[str, Fault]] = {
         "systemctl stop drill-shell || true",
     ),
     "the server was killed": Fault(
-        # Not by systemctl: in a container of Debian 13's systemd, what starts later in the same cgroup is killed, too.
         "pid=$(systemctl show --value --property MainPID chat-server); kill -KILL $pid;"
         "await '! systemctl show --value --property MainPID chat-server | grep -qx $pid';"
         "await 'systemctl is-active --quiet chat-server'"
