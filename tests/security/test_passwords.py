@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import resource
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import gevent
@@ -104,6 +106,31 @@ def test_a_corrupt_digest_is_an_error_and_not_a_wrong_password(
         passwords.verify("$argon2id$v=19$m=1024,t=1,p=4$AAAA$", "Correct1 horse")
     assert capfd.readouterr().err == ""
     assert passwords.running == 0
+
+
+def test_a_hash_that_memory_lacks_for_is_no_wrong_password(capfd: pytest.CaptureFixture[str]) -> None:
+    pool = Passwords(threads=1, queue=1, memory_kib=2**21, iterations=1)
+    try:
+        with memory_for(2**28):
+            with pytest.raises(MemoryError):
+                pool.hash("Correct1 horse")
+            with pytest.raises(MemoryError):
+                pool.verify(None, "Correct1 horse")
+    finally:
+        pool.close()
+    assert capfd.readouterr().err == ""
+
+
+@contextmanager
+def memory_for(more: int) -> Iterator[None]:
+    """This process may map so many bytes more than it has mapped."""
+    mapped = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+    soft, hard = resource.getrlimit(resource.RLIMIT_AS)
+    resource.setrlimit(resource.RLIMIT_AS, (mapped + more, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
 
 
 def test_an_unknown_person_costs_the_same_cpu_time_as_a_known_one(slow: Passwords) -> None:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, TypeVar, cast
 
 from argon2 import DEFAULT_HASH_LENGTH, DEFAULT_PARALLELISM, DEFAULT_RANDOM_SALT_LENGTH, PasswordHasher
 from argon2.exceptions import Argon2Error, VerifyMismatchError
+from argon2.low_level import error_to_str
 
 from chat_server.threads import running_pool
 
@@ -27,6 +28,7 @@ MIN_CHARACTERS: Final = 8
 MAX_BYTES: Final = 1024
 
 _NICENESS: Final = 10
+_NO_MEMORY: Final = error_to_str(-22)  # ARGON2_MEMORY_ALLOCATION_ERROR, which the exceptions tell in words alone
 _T = TypeVar("_T")
 
 
@@ -114,13 +116,16 @@ class Passwords:
         return self._admitted - self.running
 
     def hash(self, password: str, *, address: str = "") -> str:
-        """The digest to store. Raises HashingBusy when the queue, or the address's share of it, is full."""
+        """The digest to store.
+
+        Raises HashingBusy when the queue, or the address's share of it, is full, and MemoryError.
+        """
         return self._in_thread(lambda: self._hasher.hash(password), address)
 
     def verify(self, digest: str | None, password: str, *, address: str = "") -> bool:
         """Whether the digest is the password's; None, for an unknown person, takes as long and is False.
 
-        Raises HashingBusy as `hash` does, ValueError for a digest that is none.
+        Raises HashingBusy and MemoryError as `hash` does, ValueError for a digest that is none.
         """
 
         def matches() -> bool:
@@ -165,7 +170,7 @@ class Passwords:
         try:
             return work()
         except (Argon2Error, ValueError) as failure:
-            return failure
+            return MemoryError("for the hash of a password") if str(failure) == _NO_MEMORY else failure
         finally:
             self._seconds_per_hash += (time.monotonic() - started - self._seconds_per_hash) / 8
 
