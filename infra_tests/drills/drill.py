@@ -36,8 +36,8 @@ class Drill:
         self.talk = Conversation(host.client(), *names, window=2, pause_seconds=LIVE_PAUSE_SECONDS)
         self.talk.exchange(FIRST_MESSAGES)
         self._pid_before = host.shows("MainPID")
-        shown = self.root("journalctl --sync; journalctl --quiet --lines=1 --show-cursor")
-        self._cursor = shown.strip().rpartition("-- cursor: ")[2]
+        # By the clock: a cursor does not tell what comes after it where the journal has several files.
+        self._began = self.root("date +@%s.%6N").strip()
         self._cleanup = ExitStack()
         self._thread: threading.Thread | None = None
 
@@ -179,7 +179,7 @@ class Drill:
     def journal(self) -> str:
         """The service's journal since the drill began."""
         self.root("journalctl --sync")
-        return self.root(f"journalctl --quiet --unit={UNIT} --output=cat --after-cursor='{self._cursor}'")
+        return self.root(f"journalctl --quiet --unit={UNIT} --output=cat --since={self._began}")
 
     def logged(self, phrase: str, *, seconds: float = 10) -> str:
         """Waits until the service's journal has the phrase, in upper or lower case; gives the first line with it."""

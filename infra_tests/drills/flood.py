@@ -37,14 +37,15 @@ def main() -> None:
     came: Counter[str] = Counter()
     sent, until = 0, time.monotonic() + seconds
     print("flooding", flush=True)
-    while time.monotonic() < until and sent < MOST_FRAMES:
+    while time.monotonic() < until and sent < MOST_FRAMES:  # a close is no reason to wait
         try:
             line = Line(8080, token, host=host)
-            while time.monotonic() < until and sent < MOST_FRAMES:
+            while time.monotonic() < until and sent < MOST_FRAMES and not line.close_code:
                 line.send(message(f"m-{sent}", other, "flood"))
                 sent += 1
                 for frame in line.receive():
                     came[frame["data"].get("code") or frame["data"].get("status") or frame["type"]] += 1
+            line.close()
         except (LineLostError, OSError) as lost:
             came[str(lost)] += 1
     print(json.dumps({"tried": sent, **came}), flush=True)

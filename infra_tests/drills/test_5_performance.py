@@ -39,6 +39,7 @@ def test_a_flood_is_held_back_and_shut_out_while_others_talk_on(drill: Drill) ->
     stranger = Stranger(drill)
     stranger.bring(FLOOD, "tests.faults.line")
     with drill.talking() as talk:
+        interruptions = talk.interruptions
         with drill.provoked("a client that sends without a pause"):
             flood = stranger.start(f"python3 -m {FLOOD} {HOST} {FLOOD_SECONDS}")
             flood.wait_for("flooding")
@@ -46,7 +47,7 @@ def test_a_flood_is_held_back_and_shut_out_while_others_talk_on(drill: Drill) ->
 
         with drill.diagnosed():
             top = drill.start("TERM=xterm top -p $(pgrep chat-server)")
-            top.wait_for("chat-server")
+            top.wait_for(f" {drill.shows('MainPID')} ")
             top.press_ctrl_c()
             assert int(drill.guide(STATUS).out) >= 2
             count = 'sudo journalctl -u chat-server | grep "message sent" | tail -100 | wc -l'
@@ -70,7 +71,7 @@ def test_a_flood_is_held_back_and_shut_out_while_others_talk_on(drill: Drill) ->
             drill.named_by_doctor("denied-addresses", status="ok", seen="shuts out: 1")
         acknowledged = talk.acknowledged
         wait_for("more messages", lambda: talk.acknowledged > acknowledged)
-    assert talk.interruptions == 0
+    assert talk.interruptions == interruptions
 
 
 @pytest.mark.entry("5.2")
@@ -128,9 +129,8 @@ def test_more_sockets_than_there_may_be_are_refused_in_words(drill: Drill) -> No
 
 @pytest.mark.entry("5.3")
 def test_nginx_lets_one_address_have_only_so_many_sockets(drill: Drill) -> None:
-    site = drill.root("grep -l 'limit_conn ' -r /etc/nginx | head -1").strip()
     with drill.provoked("two sockets for an address at the proxy, and a third"):
-        drill.root(f"sed -i 's/limit_conn chat_connections .*;/limit_conn chat_connections 2;/' {site}")
+        drill.root("sed -i 's/limit_conn chat_connections .*;/limit_conn chat_connections 2;/' /etc/nginx/nginx.conf")
         drill.guide("sudo nginx -t")
         drill.guide("sudo systemctl reload nginx")
         ann, _ = people(drill)
@@ -152,7 +152,7 @@ def upgrade(url: str, token: str) -> str:
     headers = (
         f'-H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" -H "Sec-WebSocket-Key: {key}"'
     )
-    return f'curl -sikN --http1.1 --max-time 20 {headers} -H "Authorization: Bearer {token}" {url}/socket'
+    return f'curl -sikN --output - --http1.1 --max-time 20 {headers} -H "Authorization: Bearer {token}" {url}/socket'
 
 
 @pytest.mark.entry("5.4")
