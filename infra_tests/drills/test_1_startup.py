@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
-from infra_tests.drills.drill import CONFIG, Drill
+from infra_tests.drills.drill import CONFIG, EXECUTABLE, Drill
 
 TAKES_8080 = ("python3", "-m", "http.server", "8080")
+DATA = "/var/lib/chat-server"
+LIBRARY = "/opt/chat-server/lib/falcon"
+AWAY = "/var/tmp/drill-away"
+PACKAGES = "/var/cache/chat-server"
+"""Where the playbook keeps the package file that it has installed."""
 
 
 @pytest.mark.entry("1.1")
@@ -76,3 +83,72 @@ def test_a_wrong_configuration_is_named_and_nothing_else_is_tried(
         drill.root(f"sed -i '/^jwt_secret/d' {CONFIG}")  # where it was in a file of its own
         drill.configure("auth", "jwt_secret", f'"{secret}"')
         drill.restart()
+
+
+@pytest.mark.entry("1.2")
+def test_a_database_of_roots_in_a_closed_directory_is_given_back_to_the_service(drill: Drill) -> None:
+    listing = f"ls -la {DATA}/"
+    with drill.provoked("the files are root's, and the directory has mode 000"):
+        drill.root(f"systemctl stop chat-server; chown root:root {DATA}/*; chmod 000 {DATA}")
+        drill.root("systemctl start chat-server || true")
+        assert drill.shows("ActiveState") != "active"
+
+    with drill.diagnosed():
+        assert re.search(r"root +root +\d+ .* chat\.db\n", drill.guide_mended(listing, f"sudo {listing}").out)
+        assert f"{DATA}/chat.db" in drill.logged("permission denied")
+    drill.named_by_doctor("permissions", seen=f"{DATA}/chat.db belongs to root")
+
+    with drill.cured():
+        drill.guide("sudo chown -R chat-server:chat-server /var/lib/chat-server/")
+        drill.guide("sudo chmod 700 /var/lib/chat-server/")
+        drill.guide_mended(
+            "sudo chmod 600 /var/lib/chat-server/*.db*",
+            f"sudo find {DATA} -type f -exec chmod 600 {{}} +",
+        )
+        drill.ours("sudo systemctl reset-failed chat-server")
+        drill.ours("sudo systemctl restart chat-server")
+        drill.wait_until_healthy()
+        assert drill.root(f"stat --format '%U %a' {DATA} {DATA}/chat.db") == "chat-server 700\nchat-server 600\n"
+
+
+@pytest.mark.entry("1.4")
+def test_a_library_of_the_packages_that_is_gone_is_installed_again(drill: Drill) -> None:
+    with drill.provoked("a library below /opt/chat-server/lib is gone"):
+        drill.root(f"rm -rf {LIBRARY}; systemctl restart chat-server || true")
+        assert drill.shows("ActiveState") != "active"
+
+    with drill.diagnosed():
+        assert "chat-server" in drill.guide("/opt/chat-server/chat-server --version").out
+        assert "not found" not in drill.guide("ldd /opt/chat-server/chat-server").out
+        assert f"missing     {LIBRARY}" in drill.ours("dpkg --verify chat-server", code=None).out
+        assert drill.logged("falcon")
+    drill.named_by_doctor(seen="falcon")
+
+    with drill.cured():
+        deb = drill.root(f"ls --sort=time {PACKAGES}/*.deb").split()[0]
+        drill.ours(f"sudo apt-get install --reinstall --yes {deb}")
+        drill.ours("sudo systemctl reset-failed chat-server")
+        drill.ours("sudo systemctl restart chat-server")
+        drill.wait_until_healthy()
+
+
+@pytest.mark.entry("1.4")
+def test_a_library_of_debians_that_is_gone_is_named_by_the_loader_and_installed_again(drill: Drill) -> None:
+    library = drill.root(f"ldd {EXECUTABLE} | sed -n 's/.* => \\(.*libpython[^ ]*\\) .*/\\1/p'").strip()
+    package = drill.root(f"dpkg --search $(basename {library}) | cut -d: -f1").strip()
+    with drill.provoked("Debian's libpython is gone"):
+        drill.afterwards(f"[ -e {library} ] || mv {AWAY} {library}; rm -f {AWAY}")
+        drill.root(f"mv $(realpath {library}) {AWAY}; systemctl restart chat-server || true")
+        assert drill.shows("ActiveState") != "active"
+
+    with drill.diagnosed():
+        assert "libpython" in drill.guide("/opt/chat-server/chat-server --version", code=127).text
+        assert "not found" in drill.guide("ldd /opt/chat-server/chat-server").out
+        assert "libpython" in drill.logged("error while loading shared libraries")
+    drill.does_not_apply("named by doctor", "doctor is part of the program that can't be loaded; the loader names it")
+
+    with drill.cured():
+        drill.ours(f"sudo apt-get install --reinstall --yes {package}")
+        drill.ours("sudo systemctl reset-failed chat-server")
+        drill.ours("sudo systemctl restart chat-server")
+        drill.wait_until_healthy()
