@@ -126,6 +126,15 @@ class TestPagesOfOtherSites:
         assert str(site) in check.remedy
 
     @with_nginx
+    def test_so_it_is_where_the_proxy_answers_preflights_itself(self, host: Proxied) -> None:
+        """The preflight is as it should be then, and the call that follows it is not."""
+        methods = f"add_header {ALLOW} {FRIEND} always; if ($request_method = OPTIONS) {{ return 204; }}"
+        with host.nginx(page=methods):
+            check = ask_one(host.config, "cors")
+        assert check.status == "failure"
+        assert f"{ALLOW}: {FRIEND}, {FRIEND}" in check.seen
+
+    @with_nginx
     def test_a_proxy_that_answers_in_the_servers_place_is_a_failure(self, host: Proxied) -> None:
         with host.nginx(page="if ($request_method = OPTIONS) { return 204; }"):
             check = ask_one(host.config, "cors")

@@ -1,5 +1,6 @@
-// Says whether chatting can work from here: what the browser lacks, or how the server is.
+// Says whether chatting can work from here, for as long as the page is open: what the browser lacks, or how the server is.
 
+const SECONDS = 5;
 const state = document.getElementById("state");
 
 async function judge() {
@@ -8,10 +9,17 @@ async function judge() {
   }
   try {
     const answer = await fetch("health", { cache: "no-store" });
-    return answer.ok ? "The server is well." : "The server answers, but cannot store messages. Its admin should look.";
+    const { status, message } = await answer.json();
+    if (status === "healthy") return "The server is well.";
+    if (status === "unhealthy") return "The server answers, but cannot store messages. Its admin should look.";
+    return message; // of the proxy's, or of a limit's
   } catch {
     return "The server does not answer.";
   }
 }
 
-state.textContent = await judge();
+for (;;) {
+  const said = await judge();
+  if (state.textContent !== said) state.textContent = said; // read aloud where it changes, and only there
+  await new Promise((resolve) => setTimeout(resolve, SECONDS * 1000));
+}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from http import HTTPStatus
+from importlib.resources import files
 from typing import Final
 
 from chat_server.operations.doctor.certificate import (
@@ -15,6 +16,7 @@ from chat_server.operations.doctor.certificate import (
     Certificate,
     presented,
 )
+from chat_server.operations.doctor.commands import restart
 from chat_server.operations.doctor.exchange import (
     Answer,
     NoAnswerError,
@@ -43,6 +45,12 @@ WAY_REMEDY: Final = "Does the proxy run, and do firewall and router let people i
 
 def page(site: Site) -> Finding:
     """Whether the page comes, with all that it loads and a policy that lets it run."""
+    if missing := _missing():
+        return Finding(
+            "failure",
+            f"of the page's files {', '.join(missing)} is missing: no server starts without it",
+            f"{REINSTALL}\n{restart(site)}",
+        )
     local = here(site.config.server)
     try:
         given = ask(local, "/")
@@ -171,6 +179,15 @@ def _distrusted(place: Place, shown: Certificate, term: str) -> Finding:
             "nginx's ssl_certificate has to name the file with the whole chain, fullchain.pem.",
         )
     return Finding("failure", f"{whose} is not trusted: {shown.reason}", RENEW)
+
+
+def _missing() -> list[str]:
+    """Of the page's files those that are not on the disk, where a server takes them from as it starts."""
+    folder = files("chat_server") / "web"
+    index = folder / "index.html"
+    if not index.is_file():
+        return [str(index)]
+    return [str(folder / name) for name in LOADED.findall(index.read_text()) if not (folder / name).is_file()]
 
 
 def _is_page(answer: Answer) -> bool:

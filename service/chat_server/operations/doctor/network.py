@@ -152,7 +152,7 @@ def cors(site: Site) -> Finding:
     origins = settings(site).server.cors_origins
     place = entrance(site) if site.config.server.public_url else here(site.config.server)
     try:
-        told = {origin: _preflight(place, origin).values(ALLOW_ORIGIN) for origin in (*origins[:MOST_ORIGINS], FOREIGN)}
+        told = {origin: _told(place, origin) for origin in (*origins[:MOST_ORIGINS], FOREIGN)}
     except NoAnswerError as error:
         raise CannotLookError(f"no answers to look at: {error}") from None
     where = _where_added(site)
@@ -214,6 +214,14 @@ def _public_ports(site: Site) -> list[int]:
         return [site.config.server.port]
     place = public(site)
     return [80, 443] if place.port == 443 else [place.port]
+
+
+def _told(place: Place, origin: str) -> list[str]:
+    """How pages of an origin are let in: the answer that a browser minds where one of the two does, else either."""
+    asked = (_preflight(place, origin), ask(place, "/health", headers={"Origin": origin}))
+    before, then = (answer.values(ALLOW_ORIGIN) for answer in asked)
+    wanted = [] if origin == FOREIGN else [origin]
+    return then if before == wanted else before
 
 
 def _preflight(place: Place, origin: str) -> Answer:
