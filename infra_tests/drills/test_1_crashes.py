@@ -36,7 +36,6 @@ OFF_THE_SMALL_DISK = f"""
 rm -f {OLD_BACKUP}
 systemctl stop chat-server
 umount {DATA} {BACKUPS}
-rm -f {DATA}/chat.db-wal {DATA}/chat.db-shm
 cp --archive {SMALL_DISK}/data/chat.db* {DATA}
 umount {SMALL_DISK}
 rmdir {SMALL_DISK}
@@ -125,7 +124,6 @@ def test_a_login_that_memory_lacks_for_is_in_the_log_while_people_talk_on(drill:
 def test_a_disk_that_fills_up_while_people_send_refuses_what_it_can_not_keep(drill: Drill) -> None:
     drill.afterwards(OFF_THE_SMALL_DISK)
     drill.root(ONTO_A_SMALL_DISK)
-    drill.root(f"{EXECUTABLE} backup")
     ann, bob = (drill.client.sign_up(f"{name}_{uuid.uuid4().hex[:8]}") for name in ("ann", "bob"))
     with online(drill.host, ann) as anns, online(drill.host, bob) as bobs:
 

@@ -71,6 +71,15 @@ def test_a_restart_long_ago_is_over() -> None:
     assert ask(RUNNING | {"NRestarts": "1"}, now=NOW + 24 * HOUR_MS).status == "ok"
 
 
+def test_a_service_that_is_stopped_is_warned_and_one_that_ends_by_itself_is_a_failure() -> None:
+    """Either is "deactivating" while the log is folded into the database."""
+    ending = RUNNING | {"ActiveState": "deactivating", "SubState": "stop-post"}
+    stopped, ended = ask(ending), ask(ending | {"Result": "exit-code"}, [STARTING, KILLED])
+    assert (stopped.status, ended.status) == ("warning", "failure")
+    assert "ended by itself" in ended.seen
+    assert KILLED in ended.seen
+
+
 def test_a_service_that_was_stopped_by_hand_needs_only_a_start() -> None:
     check = ask(RUNNING | {"ActiveState": "inactive", "SubState": "dead"})
     assert (check.status, check.remedy) == ("failure", "sudo systemctl start chat-server")

@@ -116,7 +116,7 @@ def schedule(site: Site) -> Finding:
 
 
 QUESTIONS: Final = (
-    Question("backup-age", ("4.4", "1.7"), age),
+    Question("backup-age", ("4.4", "1.7", "1.6"), age),
     Question("backup-attempt", ("4.4",), attempt),
     Question("backup-restorable", ("4.4", "1.7"), restorability),
     Question("backup-schedule", ("4.4",), schedule),

@@ -13,6 +13,7 @@ from chat_server.operations.doctor.site import UNIT, Site
 
 STATES: Final = {
     "activating": "keeps ending and starting again, the last time at",
+    "deactivating": "ended by itself at",
     "failed": "has failed, and stays down since",
     "inactive": "has been stopped since",
 }
@@ -20,6 +21,7 @@ STATES: Final = {
 EXITS: Final = {
     "66": ("its database is missing, damaged, or may not be opened", "1.7"),
     "69": ("it could not listen on its port", "1.1"),
+    "71": ("memory did not suffice for it to start", "1.5"),
     "72": ("a library is missing or broken", "1.4"),
     "75": ("its disk is full, or its database busy", "1.6"),
     "78": ("its configuration is refused", "1.3"),
@@ -57,7 +59,7 @@ def service(site: Site) -> Finding:
             return Finding("ok", f"{UNIT} is {unit.get('SubState')}")
         case "activating" if unit.get("NRestarts", "0") == "0" and unit.get("SubState") != "auto-restart":
             return Finding("warning", f"{UNIT} is starting, since {_time(site, 'StateChangeTimestamp')}", JOURNAL)
-        case "deactivating":
+        case "deactivating" if unit.get("Result") == "success":
             return Finding("warning", f"{UNIT} is stopping, since {_time(site, 'StateChangeTimestamp')}", JOURNAL)
         case _:
             return _down(site)
