@@ -157,7 +157,7 @@ def test_a_disk_that_fills_up_while_people_send_refuses_what_it_can_not_keep(dri
             assert sent(message_id)
             assert drill.shows("NRestarts") == "0"
         bobs.wait_for_messages(len(kept) + 1)
-        assert [message["id"] for message in bobs.messages()] == [*kept, message_id]
+        assert [frame["id"] for frame in bobs.of("message")] == [*kept, message_id]
 
 
 @pytest.mark.entry("1.6")
