@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import random
 import secrets
-from collections.abc import Callable
 from typing import Protocol
 
 import gevent
@@ -13,13 +12,10 @@ from gevent.event import Event
 
 from loadtests.accounts import Account, renew_token
 from loadtests.api import Api, RefusedError, UnreachableError
+from loadtests.back_off import BackOff
 from loadtests.line import Frame, Line, LineLostError
 from loadtests.measurements import Measurements
 
-BACK_OFF_SECONDS = 0.5
-MAX_BACK_OFF_SECONDS = 30.0
-HELD_SECONDS = 5.0
-"""After a connection that held so long, the back-off begins anew."""
 HURRY_SECONDS = 0.5
 
 log = logging.getLogger("loadtests")
@@ -33,22 +29,6 @@ class Attendant(Protocol):
 
     def take(self, frame: Frame) -> None:
         """A frame has come."""
-
-
-class BackOff:
-    """When to come back: full jitter over 0.5 s, and over twice as long after each failure, up to 30 s."""
-
-    def __init__(self, chance: Callable[[float, float], float] = random.uniform) -> None:
-        self._chance = chance
-        self._failures = 0
-
-    def pause(self, held: float) -> float:
-        """How long to wait, in seconds, after a connection that held so long; 0 where there was none."""
-        if held > HELD_SECONDS:
-            self._failures = 0
-        longest = min(MAX_BACK_OFF_SECONDS, BACK_OFF_SECONDS * 2.0**self._failures)
-        self._failures += 1
-        return self._chance(0.0, longest)
 
 
 class Device:

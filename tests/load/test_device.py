@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from loadtests.device import BackOff
+from loadtests.back_off import BackOff
 from tests.load.conftest import EXEMPT
 from tests.load.generator import run
 from tests.server import UNMEASURED, running_server
