@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import ssl
 import threading
 import time
 import uuid
@@ -29,9 +30,9 @@ class Reachable(Protocol):
 
 
 @contextmanager
-def online(server: Reachable, person: Person) -> Iterator[Device]:
+def online(server: Reachable, person: Person, *, tls: ssl.SSLContext | None = None) -> Iterator[Device]:
     """A device of the person's, connected for the length of the block, its `ready` received."""
-    device = Device(server, person.token)
+    device = Device(server, person.token, tls=tls)
     try:
         device.wait(lambda frame: frame["type"] == "ready")
         yield device
@@ -42,12 +43,13 @@ def online(server: Reachable, person: Person) -> Iterator[Device]:
 class Device:
     """One open socket. A thread of its own receives, and answers PINGs; all that came is in `frames`."""
 
-    def __init__(self, server: Reachable, token: str) -> None:
+    def __init__(self, server: Reachable, token: str, *, tls: ssl.SSLContext | None = None) -> None:
+        """`tls`: what is expected of the server's certificate, where its address is a wss:// one."""
         self.frames: list[Frame] = []
         self.closed: tuple[int, str] | None = None
         self._news = threading.Condition()
         self._socket: ClientConnection = connect(
-            f"{server.socket_url}?token={token}", ping_interval=None, compression=None, legacy=True
+            f"{server.socket_url}?token={token}", ssl=tls, ping_interval=None, compression=None, legacy=True
         )
         self._thread = threading.Thread(target=self._receive, daemon=True)
         self._thread.start()

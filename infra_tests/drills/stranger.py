@@ -17,10 +17,11 @@ HOST = "192.0.2.1"
 CABLE = f"""
 ip netns add stranger
 ip link add to-stranger type veth peer name eth0 netns stranger
-ip address add {HOST}/30 dev to-stranger
+ip address add {HOST}/24 dev to-stranger
 ip link set to-stranger up
-ip -n stranger address add {ADDRESS}/30 dev eth0
+ip -n stranger address add {ADDRESS}/24 dev eth0
 ip -n stranger link set eth0 up
+ip -n stranger route add default via {HOST}
 """
 ROOT = Path(__file__).parents[2]
 FOLDER = "/var/tmp/drill-stranger"

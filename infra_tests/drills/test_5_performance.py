@@ -10,6 +10,7 @@ import pytest
 
 from infra_tests.drills.disposable import wait_for
 from infra_tests.drills.drill import Drill
+from infra_tests.drills.proxy import upgrade
 from infra_tests.drills.stranger import ADDRESS, HOST, Stranger
 from tests.client import Client, Person
 from tests.device import Device, online
@@ -144,15 +145,6 @@ def test_nginx_lets_one_address_have_only_so_many_sockets(drill: Drill) -> None:
         for socket in held:
             socket.press_ctrl_c()
         stranger.start(command).wait_for("101 Switching Protocols")
-
-
-def upgrade(url: str, token: str) -> str:
-    """Opens a socket, and keeps it open, as curl does."""
-    key = "$(openssl rand -base64 16)"
-    headers = (
-        f'-H "Connection: Upgrade" -H "Upgrade: websocket" -H "Sec-WebSocket-Version: 13" -H "Sec-WebSocket-Key: {key}"'
-    )
-    return f'curl -sikN --output - --http1.1 --max-time 20 {headers} -H "Authorization: Bearer {token}" {url}/socket'
 
 
 @pytest.mark.entry("5.4")

@@ -21,6 +21,8 @@ class Correspondent:
     person: Person
     other: Person
     window: int
+    address: str = ""
+    """Where this person connects from, on a machine with several addresses."""
     line: Line | None = None
     sent: int = 0
     unacknowledged: dict[str, str] = field(default_factory=dict)
@@ -44,7 +46,7 @@ class Correspondent:
 
     def connect(self, port: int) -> None:
         """Connects; raises LineLostError or OSError where that fails."""
-        self.line = Line(port, self.person.token, host=self.person.client.host)
+        self.line = Line(port, self.person.token, host=self.person.client.host, source=self.address)
         self._last_push = 0
         self._arrived = False
 

@@ -71,9 +71,19 @@ class Line:
     """One connection, upgraded. Writing blocks, reading does not; pass it to a selector to wait for many."""
 
     def __init__(
-        self, port: int, token: str, *, host: str = "127.0.0.1", receive_buffer: int = 0, patience: float = 10
+        self,
+        port: int,
+        token: str,
+        *,
+        host: str = "127.0.0.1",
+        source: str = "",
+        receive_buffer: int = 0,
+        patience: float = 10,
     ) -> None:
-        """`receive_buffer`: bytes the kernel keeps for who does not read; 0 leaves that to it."""
+        """`source`: the address to come from, where this machine has several.
+
+        `receive_buffer`: bytes the kernel keeps for who does not read; 0 leaves that to it.
+        """
         self.close_code = 0
         """The server's, once its CLOSE has come."""
         self.pings = 0
@@ -83,6 +93,8 @@ class Line:
         if receive_buffer:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         try:
+            if source:
+                self._socket.bind((source, 0))
             self._socket.connect((host, port))
             self._upgrade(token)
         except (OSError, LineLostError):
@@ -131,6 +143,12 @@ class Line:
         if over and not texts:
             raise LineLostError(f"closed with {self.close_code}" if self.close_code else "cut")
         return texts
+
+    def overhear(self) -> bool:
+        """Takes what has come and answers nothing, no PING either; True once there will be no more."""
+        over = self._read()
+        self._rest = b""
+        return over
 
     def _read(self) -> bool:
         """Takes what has come; True at the end."""
