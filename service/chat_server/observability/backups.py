@@ -39,5 +39,7 @@ def last_attempt(backups: Path) -> Attempt | None:
 def record_attempt(backups: Path, attempt: Attempt) -> None:
     """It takes the place of the one before. Raises OSError."""
     written = backups / f"{ATTEMPT}.new"
+    written.unlink(missing_ok=True)
+    written.touch(mode=0o600)
     written.write_bytes(msgspec.json.encode(attempt))
     written.rename(backups / ATTEMPT)
