@@ -31,6 +31,7 @@ RUNNING = {
 }
 FAILED = RUNNING | {"ActiveState": "failed", "SubState": "failed", "Result": "exit-code", "ExecMainCode": "1"}
 STARTING = "Starting chat-server.service - chat-server, a private chat for two people at a time..."
+AGAIN = "chat-server.service: Scheduled restart job, restart counter is at 1."
 KILLED = "chat-server.service: Main process exited, code=killed, status=9/KILL"
 OUT_OF_MEMORY = "chat-server.service: Failed with result 'oom-kill'."
 
@@ -112,11 +113,13 @@ def test_the_servers_own_last_words_are_shown() -> None:
 
 def test_memory_that_ran_out_is_a_failure_until_somebody_has_restarted_the_service() -> None:
     question = Question("memory", ("1.5",), memory)
-    restarted_by_systemd = site(RUNNING | {"NRestarts": "1"}, [STARTING, OUT_OF_MEMORY, STARTING])
+    restarted_by_systemd = site(RUNNING | {"NRestarts": "1"}, [STARTING, OUT_OF_MEMORY, AGAIN, STARTING])
     restarted_by_hand = site(RUNNING, [STARTING, OUT_OF_MEMORY, STARTING])
+    ended_since = site(RUNNING | {"NRestarts": "1"}, [STARTING, OUT_OF_MEMORY, STARTING, KILLED, AGAIN, STARTING])
     assert answer(question, restarted_by_systemd).status == "failure"
     assert "oom-kill" in answer(question, restarted_by_systemd).seen
     assert "oom-kill" not in answer(question, restarted_by_hand).seen
+    assert "oom-kill" not in answer(question, ended_since).seen
 
 
 def test_more_memory_is_a_command_to_type() -> None:

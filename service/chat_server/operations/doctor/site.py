@@ -14,6 +14,8 @@ from chat_server.config import Config
 
 PROGRAM_SECONDS = 10
 UNIT = "chat-server.service"
+# What systemd says when it starts a service again by itself: it counts from when somebody has started that.
+FIRST_RESTART = "Scheduled restart job, restart counter is at 1."
 # Administrators' programs are not on everybody's path.
 PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
@@ -72,9 +74,11 @@ class Site:
     @property
     def recent(self) -> list[str]:
         """Of `journal`, what is not over: since somebody, and not systemd by itself, last started the service."""
+        lines = self.journal
         if self.unit.get("NRestarts", "0") != "0":
-            return self.journal
-        starts = (number for number, line in enumerate(self.journal) if line.startswith(f"Starting {UNIT}"))
+            again = (number for number, line in enumerate(lines) if line.endswith(FIRST_RESTART))
+            lines = lines[: max(again, default=0)]
+        starts = (number for number, line in enumerate(lines) if line.startswith(f"Starting {UNIT}"))
         return self.journal[max(starts, default=0) :]
 
 
