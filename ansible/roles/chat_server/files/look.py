@@ -34,7 +34,7 @@ def main() -> None:
         "paths": [path for path in asked["paths"] if Path(path).exists()],
         "socket_active": output("systemctl", "is-active", "chat-server.socket").strip() == "active",
         "swaps": [line.split()[0] for line in read("/proc/swaps").splitlines()[1:]],
-        "secret_in_configuration": bool(config.get("auth", {}).get("jwt_secret")),
+        "secrets_in_configuration": secrets_in(config),
         "configuration": without_secrets(config),
         "firewall": firewall(),
     }
@@ -63,6 +63,11 @@ def configuration() -> dict[str, Any]:
         return tomllib.loads(read(str(CONFIG)))
     except tomllib.TOMLDecodeError:
         return {}
+
+
+def secrets_in(config: dict[str, Any]) -> list[str]:
+    """The keys of secrets that the configuration has, as "auth.jwt_secret"."""
+    return sorted(f"{section}.{key}" for section, key in SECRET_KEYS if config.get(section, {}).get(key))
 
 
 def without_secrets(config: dict[str, Any]) -> dict[str, Any]:
