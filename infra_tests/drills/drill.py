@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import shlex
 import threading
-from collections.abc import Iterator, Mapping
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from infra_tests.shell import SECONDS, Typed
 from system_tests.packages.conversation import Conversation
 from tests.client import Client
 
-__all__ = ["CONFIG", "EXECUTABLE", "UNIT", "Drill"]
+__all__ = ["CONFIG", "EXECUTABLE", "UNIT", "Drill", "as_the_guide"]
 
 GUIDE = Path(__file__).parents[3] / "shared" / "guide" / "troubleshooting-guide.md"
 """The guide itself, which is no part of this project, and lies beside it where it is worked on."""
@@ -101,10 +102,7 @@ class Drill:
 
         `replace` has what stands for its placeholders. `code` is the exit code it must have; None: any.
         """
-        assert not GUIDE.exists() or command in GUIDE.read_text(), f"the guide has no {command!r}"
-        for placeholder, value in (replace or {}).items():
-            assert placeholder in command, f"no {placeholder} in {command}"
-            command = command.replace(placeholder, value)
+        command = as_the_guide(command, replace)
         typed = self.shell.types(command, seconds=seconds, terminal=terminal)
         assert code in {None, typed.code}, f"{command!r} ended with {typed.code}: {typed.text}"
         return typed
@@ -123,9 +121,19 @@ class Drill:
         assert code in {None, typed.code}, f"{command!r} ended with {typed.code}: {typed.text}"
         return typed
 
+    def guide_starts(self, command: str, replace: Mapping[str, str] | None = None) -> Running:
+        """Types a command of the guide that goes on, without a terminal, which curl would not send bytes to.
+
+        At the end of the drill nobody listens to it any more; it is ended by what it writes next.
+        """
+        return self._running(self.shell.command(as_the_guide(command, replace)), terminal=False)
+
     def start(self, command: str) -> Running:
         """Types a command that goes on, in a terminal; it is ended with the drill."""
-        running = Running(self.shell.command(command, terminal=True))
+        return self._running(self.shell.command(command, terminal=True), terminal=True)
+
+    def _running(self, line: Sequence[str], *, terminal: bool) -> Running:
+        running = Running(line, terminal=terminal)
         self._cleanup.callback(running.end)
         return running
 
@@ -163,6 +171,11 @@ class Drill:
     def client(self) -> Client:
         """A REST client that comes over the network."""
         return self.host.client()
+
+    @property
+    def public_url(self) -> str:
+        """Where people come in, as the configuration has it."""
+        return str(tomllib.loads(self.root(f"cat {CONFIG}"))["server"]["public_url"])
 
     def shows(self, name: str) -> str:
         """What systemd says of the unit: `shows("ActiveState")`, `shows("NRestarts")`."""
@@ -223,3 +236,12 @@ class Drill:
                 raise self.talk.failure
             self.talk.exchange(2)
             self.talk.check()
+
+
+def as_the_guide(command: str, replace: Mapping[str, str] | None = None) -> str:
+    """What the guide has to the letter, which is checked where it is at hand, with its placeholders replaced."""
+    assert not GUIDE.exists() or command in GUIDE.read_text(), f"the guide has no {command!r}"
+    for placeholder, value in (replace or {}).items():
+        assert placeholder in command, f"no {placeholder} in {command}"
+        command = command.replace(placeholder, value)
+    return command

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import ssl
 
 from infra_tests.drills.disposable import wait_for
@@ -36,7 +37,9 @@ def upgrade(url: str, token: str, *, seconds: int = 20) -> str:
 
 def edit(drill: Drill, expression: str) -> None:
     """Has sed change nginx's configuration, as an editor would; it must make a difference."""
-    drill.root(f"cp {NGINX} /run/nginx.before; sed -i -E {expression!r} {NGINX}; ! cmp -s /run/nginx.before {NGINX}")
+    drill.root(
+        f"cp {NGINX} /run/nginx.before; sed -i -E {shlex.quote(expression)} {NGINX}; ! cmp -s /run/nginx.before {NGINX}"
+    )
 
 
 def reload(drill: Drill) -> None:

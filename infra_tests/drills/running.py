@@ -15,9 +15,11 @@ CTRL_C = b"\x03"
 
 
 class Running:
-    """A command that was started on the host in a terminal, and is read and ended from here."""
+    """A command that was started on the host, and is read and ended from here."""
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], *, terminal: bool = True) -> None:
+        """`terminal`: whether it has one there, in which keys can be pressed."""
+        self._terminal = terminal
         self._written = tempfile.TemporaryFile()  # noqa: SIM115  it is closed by `end`
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=self._written, stderr=subprocess.STDOUT, start_new_session=True
@@ -49,8 +51,8 @@ class Running:
         return self._process.wait(END_SECONDS)
 
     def end(self) -> None:
-        """Ends it if it still runs; the host hangs up on what ran in its terminal, and does not mind Ctrl-C."""
-        if self._process.poll() is None:
+        """Ends it if it still runs. The host hangs up on what ran in its terminal, and does not mind Ctrl-C."""
+        if self._terminal and self._process.poll() is None:
             with suppress(subprocess.TimeoutExpired, BrokenPipeError):
                 self.press_ctrl_c()
         if self._process.poll() is None:

@@ -280,6 +280,6 @@ QUESTIONS: Final[Sequence[Question]] = (
     Question("denied-addresses", ("5.1",), denied),
     Question("listening", ("7.2",), listening),
     Question("addresses", ("7.3",), addresses),
-    Question("trusted-proxies", ("3.2", "5.1"), trusted_proxies),
+    Question("trusted-proxies", ("2.4", "3.2", "5.1"), trusted_proxies),
     Question("cors", ("7.4",), cors),
 )
