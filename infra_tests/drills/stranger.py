@@ -32,7 +32,7 @@ class Stranger:
 
     def __init__(self, drill: Drill) -> None:
         self._drill = drill
-        drill.afterwards(f"ip netns delete stranger; rm -rf {FOLDER}")
+        drill.afterwards(f"ip link delete to-stranger; ip netns delete stranger; rm -rf {FOLDER}")
         drill.root(f"set -e; {CABLE}")
 
     def types(self, command: str) -> Typed:
