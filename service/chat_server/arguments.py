@@ -27,7 +27,7 @@ exit codes:
   66  the database, or the file to restore, is missing, unreadable, damaged, another program's or another version's
   69  serve: the address or port cannot be listened on
   71  serve: there is not enough memory to start
-  72  a library is missing or broken: install the package again
+  72  a library, or a file of the page, is missing or broken: install the package again
   74  the output could not be written
   75  the database is busy, or its disk is full: try again; for doctor: an alert reached nobody, and is told again
   78  the configuration is wrong

@@ -32,6 +32,7 @@ from chat_server.http.app import build
 from chat_server.http.cors import Cors
 from chat_server.http.handler import HttpServer
 from chat_server.http.limit import RequestLimit
+from chat_server.http.page import PageMissingError
 from chat_server.listener import CannotListenError, listen
 from chat_server.observability import logs
 from chat_server.observability.metrics import Metrics
@@ -64,6 +65,7 @@ def clock() -> int:
 EXIT_DATABASE = os.EX_NOINPUT
 EXIT_LISTEN = os.EX_UNAVAILABLE
 EXIT_MEMORY = os.EX_OSERR
+EXIT_FILE = os.EX_OSFILE
 
 # A thread that waits for the interpreter's lock (a commit that is done) gets it within this many seconds.
 SWITCH_SECONDS = 0.0005
@@ -93,6 +95,9 @@ def serve(load: Callable[[], Config]) -> int:
     except CannotListenError as error:
         log.error("cannot start", {"cause": str(error)})  # noqa: TRY400  the line says it all
         return EXIT_LISTEN
+    except PageMissingError as error:
+        log.error("cannot start", {"cause": str(error)})  # noqa: TRY400  the line says it all
+        return EXIT_FILE
     except MemoryError as error:
         log.error("cannot start", {"cause": f"out of memory: {error}"})  # noqa: TRY400  the line says it all
         return EXIT_MEMORY

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+import chat_server
+from tests.commands.admin import Admin
 from tests.doctor.patient import ask_one
 from tests.doctor.proxy import Pair, Proxied, authority, certificate, proxied_server, with_nginx
 from tests.server import free_port, running_server, write_config
@@ -96,6 +100,20 @@ class TestThePage:
 
     def test_without_a_server_there_is_none_to_judge(self, tmp_path: Path) -> None:
         assert ask_one(write_config(tmp_path, port=free_port()), "page").status == "skipped"
+
+    @pytest.mark.parametrize("name", ["index.html", "page.js"])
+    def test_a_file_of_it_that_is_gone_is_named_by_the_server_and_by_doctor(self, tmp_path: Path, name: str) -> None:
+        ours = Path(shutil.copytree(Path(chat_server.__file__).parent, tmp_path / "lib" / "chat_server"))
+        gone = ours / "web" / name
+        gone.unlink()
+        admin = Admin(write_config(tmp_path, port=free_port()), tmp_path / "chat.db")
+        there = {"PYTHONPATH": str(ours.parent)}
+        done = admin.run("serve", environ=there)
+        assert done.code == os.EX_OSFILE
+        assert str(gone) in done.errors.splitlines()[-1]
+        told = admin.run("doctor", "--only", "page", environ=there).output
+        assert f"of the page's files {gone} is missing" in told
+        assert "sudo apt install --reinstall chat-server" in told
 
     @with_nginx
     def test_it_comes_through_the_proxy(self, host: Proxied) -> None:

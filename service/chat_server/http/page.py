@@ -12,6 +12,11 @@ HEADERS = {
     "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "Cache-Control": "no-cache",
 }
+REINSTALL = "sudo apt install --reinstall chat-server"
+
+
+class PageMissingError(Exception):
+    """A file of the page can't be read; the message names it."""
 
 
 class Page:
@@ -45,5 +50,8 @@ class PageStyle:
 
 
 def _document(name: str, media_type: str) -> Document:
-    content = (files("chat_server") / "web" / name).read_bytes()
+    try:
+        content = (files("chat_server") / "web" / name).read_bytes()
+    except OSError as error:
+        raise PageMissingError(f"the page cannot be read: {error}: {REINSTALL}") from error
     return Document(content, f"{media_type}; charset=utf-8", HEADERS)

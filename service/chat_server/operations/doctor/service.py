@@ -22,7 +22,7 @@ EXITS: Final = {
     "66": ("its database is missing, damaged, or may not be opened", "1.7"),
     "69": ("it could not listen on its port", "1.1"),
     "71": ("memory did not suffice for it to start", "1.5"),
-    "72": ("a library is missing or broken", "1.4"),
+    "72": ("a library, or a file of the page, is missing or broken", "1.4"),
     "75": ("its disk is full, or its database busy", "1.6"),
     "78": ("its configuration is refused", "1.3"),
     "127": ("a library is missing", "1.4"),
