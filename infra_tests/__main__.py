@@ -15,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from infra_tests import coverage
+from infra_tests.drills.browser import PROGRAMS as BROWSER
 from infra_tests.drills.record import FOLDER as RECORDS
 from infra_tests.packages import ROOT, package
 from infra_tests.provisioning import EXPECTED, Played, environment, name_line, variables, write_inventory
@@ -24,7 +25,6 @@ from rig.host import Host
 from rig.machine import RigError, prepare
 from rig.trees import SUITES, ensure_tree
 
-BROWSER = {"chromium": "chromium"}
 LOGS = ROOT / "build" / "test-host"
 
 

@@ -7,10 +7,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from infra_tests.drills.browser import PROGRAMS as BROWSER
 from infra_tests.packages import package
 from infra_tests.provisioning import EXPECTED, command, name_line, play, variables, write_inventory
 from infra_tests.shell import Shell
-from rig.machine import RigError
+from rig.machine import RigError, prepare
 from rig.slots import list_slots
 from rig.trees import SUITES
 
@@ -25,6 +26,11 @@ def main() -> int:
     parser.add_argument("--name", help="the host's name; the suite's where it is not given")
     arguments = parser.parse_args()
     name = arguments.name or arguments.suite
+    try:
+        prepare(also=BROWSER)
+    except RigError as failure:
+        print(f"host: {failure}", file=sys.stderr)
+        return 1
     up = subprocess.run([sys.executable, "-m", "rig", "up", arguments.suite, "--name", name], cwd=ROOT, check=False)
     if up.returncode:
         return up.returncode

@@ -5,9 +5,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
+from infra_tests.drills.browser import OTHER_SITES, Browser
 from infra_tests.drills.disposable import Disposable
 from infra_tests.drills.drill import Drill
 from infra_tests.drills.record import Record, write
@@ -41,3 +43,13 @@ def drill(request: pytest.FixtureRequest, disposable: Disposable, records: list[
     running = Drill(disposable, record, (f"ann_{number}", f"bob_{number}"))
     yield running
     running.close()
+
+
+@pytest.fixture
+def browser(drill: Drill, tmp_path: Path) -> Iterator[Browser]:
+    """A browser on the machine that runs the tests, for which the host has its public name."""
+    name = urlsplit(drill.public_url).hostname
+    assert name, "no [server] public_url says where a browser is to go"
+    addresses = {name: drill.shell.address, **dict.fromkeys(OTHER_SITES, "127.0.0.1")}
+    with Browser.started(tmp_path, addresses) as browser:
+        yield browser
