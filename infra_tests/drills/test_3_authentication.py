@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from infra_tests.drills.browser import Browser
 from infra_tests.drills.disposable import wait_for
 from infra_tests.drills.drill import Drill
 from tests.client import PASSWORD, Person
@@ -17,6 +18,33 @@ NAMED = "SELECT username FROM users WHERE username='alice';"
 DELETED = "SELECT deleted_at FROM users WHERE username='alice';"
 RESET = "DELETE FROM auth_logs WHERE username='alice' AND created_at < datetime('now', '-15 minutes');"
 DATABASE = "/var/lib/chat-server/chat.db"
+SESSION = """
+async ([username, password, refreshes]) => {
+  const asked = (method, path, token, body) =>
+    fetch(path, {
+      method,
+      headers: { "Content-Type": "application/json", ...(token && { Authorization: `Bearer ${token}` }) },
+      body: body && JSON.stringify(body),
+    });
+  const signedIn = await asked("POST", "auth/login", "", { username, password });
+  let { token } = await signedIn.json();
+  let closed = null;
+  const socket = new WebSocket("socket", ["chat-v1", `bearer.${token}`]);
+  socket.onclose = (event) => (closed = event.code);
+  await new Promise((resolve) => (socket.onopen = resolve));
+  for (let turn = 0; turn < 4; turn++) {
+    await new Promise((resolve) => setTimeout(resolve, 1500));
+    if (!refreshes) continue;
+    const refreshed = await asked("POST", "auth/refresh", token);
+    ({ token } = await refreshed.json());
+    socket.send(JSON.stringify({ id: `auth-${turn}`, type: "auth", timestamp: Date.now(), data: { token } }));
+  }
+  const told = closed; // before the page closes it
+  socket.close();
+  return { closed: told, me: (await asked("GET", "user/me", token)).status };
+}
+"""
+"""A page's session and socket over 6 s; gives what became of them."""
 
 
 @pytest.fixture
@@ -147,6 +175,19 @@ def test_a_session_outlives_its_tokens(drill: Drill, alice: Person) -> None:
         late = refreshed(session)
         wait_for("its end", lambda: late.client.get("/user/me").status == 401)
         assert refreshed(late).client.get("/user/me").status == 200
+
+
+@pytest.mark.entry("3.4")
+def test_a_page_keeps_its_session_and_its_socket(drill: Drill, browser: Browser, alice: Person) -> None:
+    drill.configure("auth", "token_expiry_seconds", "4")
+    drill.restart()
+    page = browser.page(careful=False)
+    page.goto(drill.public_url)
+    with drill.provoked("a page that never refreshes its token, which ends after 4 s"):
+        assert page.evaluate(SESSION, [alice.username, PASSWORD, False]) == {"closed": 1008, "me": 401}
+
+    with drill.cured():
+        assert page.evaluate(SESSION, [alice.username, PASSWORD, True]) == {"closed": None, "me": 200}
 
 
 def signed_in(drill: Drill, person: Person) -> Person:
