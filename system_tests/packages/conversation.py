@@ -5,7 +5,7 @@ from __future__ import annotations
 import select
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from tests.client import Client, Person
@@ -120,15 +120,20 @@ class Conversation:
         return one.line is not None and not one.unacknowledged and one.reached == everything
 
     def check(self) -> None:
-        """Each message is in the history once, in the order of its writing, under the number that was promised."""
-        messages = history(self.people[0].person)
-        assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
-        for one in self.people:
-            own = [message for message in messages if message["senderId"] == one.person.user_id]
-            written = [f"{number} from {one.person.username}" for number in range(1, one.sent + 1)]
-            assert [message["content"] for message in own] == written
-            assert {message["id"]: message["seq"] for message in own} == one.acknowledged
-            assert one.known == {message["seq"]: message["id"] for message in messages}
+        """What `check` says, of both."""
+        check(self.people)
+
+
+def check(people: Sequence[Correspondent]) -> None:
+    """Each message is in the history once, in the order of its writing, under the number that was promised."""
+    messages = history(people[0].person)
+    assert [message["seq"] for message in messages] == list(range(1, len(messages) + 1))
+    for one in people:
+        own = [message for message in messages if message["senderId"] == one.person.user_id]
+        written = [f"{number} from {one.person.username}" for number in range(1, one.sent + 1)]
+        assert [message["content"] for message in own] == written
+        assert {message["id"]: message["seq"] for message in own} == one.acknowledged
+        assert one.known == {message["seq"]: message["id"] for message in messages}
 
 
 def history(person: Person) -> list[dict[str, object]]:
