@@ -103,6 +103,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, lambda *_: ending.set())  # between two turns, not in the middle of one
     while not ending.is_set():
         turn(everybody, writing=True)
+    print("ending", flush=True)
     deadline = time.monotonic() + END_SECONDS
     while not all(one.is_done(pair) for pair in pairs for one in pair):
         assert time.monotonic() < deadline, [(one.address, len(one.unacknowledged)) for one in everybody]
