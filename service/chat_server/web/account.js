@@ -4,7 +4,7 @@ import { ask as askPermission, permission } from "./attention.js";
 import { ask } from "./dialog.js";
 import { ICONS, element, iconButton, say } from "./dom.js";
 import { complaintOf, field } from "./entrance.js";
-import { moment } from "./text.js";
+import { device as nameOf, moment } from "./text.js";
 
 /** @param {{session: object, blocks: object, back: () => void}} options */
 export function account({ session, blocks, back }) {
@@ -17,7 +17,7 @@ export function account({ session, blocks, back }) {
     element(
       "div",
       { class: "sheet" },
-      element("p", { class: "actions" }, element("button", { type: "button", onclick: () => session.signOut() }, "Sign out")),
+      element("p", {}, element("button", { type: "button", onclick: () => session.signOut() }, "Sign out")),
       notificationSection(),
       passwordSection(session, devices.load),
       devices.node,
@@ -96,7 +96,7 @@ function deviceSection(session) {
       await session.call("DELETE", `user/me/sessions/${sessionId}`).catch((error) => say(complaint, complaintOf(error)));
       await load();
     };
-    const name = agent || "unknown program";
+    const name = nameOf(agent);
     return element(
       "li",
       {},

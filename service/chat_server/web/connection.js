@@ -8,6 +8,12 @@ const READY_MS = 15_000;
 const ANSWER_MS = 5_000;
 const HELD_MS = 10_000;
 const GOING_AWAY = new Set([1001, 1012]);
+const NEVER_OPENED = 0;
+/** After these the server may want another token, or nobody of this name. */
+const REFUSED = new Set([NEVER_OPENED, 1000, 1008]);
+
+const BLOCKED =
+  "The server is there, but something keeps the WebSocket from opening: it has too many, or a proxy on the way does not let it through.";
 
 /**
  * Tells `frame` with what the server sent, and `state`: "connecting", "open", "waiting" (`retryAt` says until when),
@@ -34,12 +40,15 @@ export class Connection extends EventTarget {
   /** Stays connected until `stop`. */
   async run() {
     addEventListener("online", this.#hurry);
+    addEventListener("offline", this.#doubt);
     document.addEventListener("visibilitychange", this.#hurry);
     this.#become("connecting");
     while (this.state !== "closed") {
       const code = await this.#connect();
       if (this.state === "closed") return;
-      if (!(await this.#mayReturn(code))) return this.stop();
+      this.trouble = GOING_AWAY.has(code) ? "The server is restarting." : "The server does not answer.";
+      this.#become("connecting");
+      if (REFUSED.has(code) && !(await this.#mayReturn(code))) return this.stop();
       this.retryAt = Date.now() + this.#backoff.next();
       this.#become("waiting");
       await this.#pause(this.retryAt - Date.now());
@@ -49,6 +58,7 @@ export class Connection extends EventTarget {
 
   stop() {
     removeEventListener("online", this.#hurry);
+    removeEventListener("offline", this.#doubt);
     document.removeEventListener("visibilitychange", this.#hurry);
     this.#become("closed");
     this.#socket?.close();
@@ -72,13 +82,15 @@ export class Connection extends EventTarget {
     if (!document.hidden && navigator.onLine) this.hurry();
   };
 
-  /** One connection, from its beginning to its end; gives the code that it was closed with, 0 if it never opened. */
+  #doubt = () => this.#check();
+
+  /** One connection, from its beginning to its end; gives the code that it was closed with. */
   async #connect() {
     let token;
     try {
       token = await this.#session.token();
     } catch (error) {
-      return error instanceof SignedOutError ? 1000 : 0;
+      return error instanceof SignedOutError ? 1000 : NEVER_OPENED;
     }
     const address = new URL("socket", document.baseURI);
     address.protocol = address.protocol.replace("http", "ws");
@@ -99,7 +111,7 @@ export class Connection extends EventTarget {
         }
         this.dispatchEvent(new CustomEvent("frame", { detail: frame }));
       };
-      socket.onclose = ({ code }) => resolve(ready ? code : 0);
+      socket.onclose = ({ code }) => resolve(ready ? code : NEVER_OPENED);
       watch.expect(READY_MS);
     }).finally(() => {
       this.#check = () => {};
@@ -110,11 +122,10 @@ export class Connection extends EventTarget {
 
   /** Whether to come back. A browser does not say why an upgrade was refused: the API does. */
   async #mayReturn(code) {
-    this.trouble = GOING_AWAY.has(code) ? "The server is restarting." : "The server does not answer.";
     try {
       if (code === 1008) await this.#session.renew();
       await this.#session.call("GET", "user/me");
-      if (code === 0) this.trouble = "The server is there, but something keeps the WebSocket from opening: it is full, or a proxy on the way does not let it through.";
+      if (code === NEVER_OPENED) this.trouble = BLOCKED;
       return true;
     } catch (error) {
       if (error instanceof RefusedError) this.trouble = error.message;

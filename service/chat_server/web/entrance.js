@@ -19,7 +19,7 @@ export function enter(place, { registration, why = "" }) {
   return new Promise((resolve) => {
     const show = (way) => {
       const form = entranceForm(way, { registration, why, resolve, change: () => show(way === SIGN_IN ? SIGN_UP : SIGN_IN) });
-      place.replaceChildren(form);
+      place.replaceChildren(element("main", {}, form));
       form.querySelector("input").focus();
     };
     show(SIGN_IN);

@@ -66,7 +66,9 @@ export class Session extends EventTarget {
 
   /** Gets a fresh token; of several tabs that want one, one asks. @throws {SignedOutError | UnreachableError} */
   renew() {
-    this.#renewing ??= this.#alone(() => this.#renew(this.#kept.token)).finally(() => {
+    if (this.#renewing) return this.#renewing;
+    const old = this.#kept.token;
+    this.#renewing = this.#alone(() => this.#renew(old)).finally(() => {
       this.#renewing = null;
       this.#plan();
     });

@@ -63,4 +63,15 @@ export function midnight(ms) {
   return new Date(ms).setHours(0, 0, 0, 0);
 }
 
+const BROWSERS = [["Edg", "Edge"], ["OPR", "Opera"], ["SamsungBrowser", "Samsung Internet"], ["Firefox", "Firefox"], ["FxiOS", "Firefox"], ["Chrome", "Chrome"], ["CriOS", "Chrome"], ["Safari", "Safari"]];
+const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["CrOS", "ChromeOS"], ["Windows", "Windows"], ["Mac OS X", "a Mac"], ["Linux", "Linux"]];
+
+/** A device by what its program calls itself, such as "Firefox on Android"; other programs by their own words. */
+export function device(agent) {
+  const [, browser] = BROWSERS.find(([mark]) => agent.includes(`${mark}/`)) ?? [];
+  const [, system] = SYSTEMS.find(([mark]) => agent.includes(mark)) ?? [];
+  if (!browser) return agent.slice(0, 60) || "unknown program";
+  return system ? `${browser} on ${system}` : browser;
+}
+
 const capital = (text) => text.charAt(0).toUpperCase() + text.slice(1);
