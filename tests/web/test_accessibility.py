@@ -62,12 +62,13 @@ def question(visitor: Visitor, other: Person) -> None:
     expect(visitor.page.get_by_role("dialog")).to_be_visible()
 
 
+Show = Callable[[Visitor, Person], None]
 SCREENS = [entrance, sign_up_form, empty_list, found_people, conversation, search, account, question]
 
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
-def test_axe_finds_nothing(visit: Visit, anna: Person, screen: Callable[[Visitor, Person], None], *, dark: bool) -> None:
+def test_axe_finds_nothing(visit: Visit, anna: Person, screen: Show, *, dark: bool) -> None:
     visitor = visit(dark=dark)
     screen(visitor, anna)
     found = Axe().run(visitor.page, options={"runOnly": LEVELS, "resultTypes": ["violations"]})
@@ -108,10 +109,10 @@ def test_a_new_message_is_read_aloud_and_older_ones_are_not(ann: Visitor, bob: V
     expect(ann.page.get_by_role("log")).to_have_text(f"{bob.name}: two")
 
 
-@pytest.mark.parametrize("screen", [entrance, empty_list, conversation, search, account], ids=lambda screen: screen.__name__)
-def test_at_twice_the_size_on_a_small_screen_nothing_is_cut_off(
-    visit: Visit, anna: Person, screen: Callable[[Visitor, Person], None]
-) -> None:
+@pytest.mark.parametrize(
+    "screen", [entrance, empty_list, conversation, search, account], ids=lambda screen: screen.__name__
+)
+def test_at_twice_the_size_on_a_small_screen_nothing_is_cut_off(visit: Visit, anna: Person, screen: Show) -> None:
     """What 200 % of zoom leaves of 640 by 800 pixels."""
     visitor = visit(width=320, height=400)
     screen(visitor, anna)

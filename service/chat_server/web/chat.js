@@ -217,10 +217,7 @@ export class Chat extends EventTarget {
     const conversation = this.#conversations.get(data.conversationId);
     if (data.status === "sent") return this.#sent(data, id);
     if (!conversation) return;
-    // A reading is told to the reader's other devices as well: it is about the sender of the message that it names.
-    const reached = conversation.messages.find((message) => message.seq === data.upToSeq);
-    if (data.status === "read" && !reached) return this.#reload();
-    if (reached && reached.senderId !== this.me) conversation.readHere(data.upToSeq);
+    if (data.userId === this.me) conversation.readHere(data.upToSeq); // on another device
     else conversation.reach(data.status, data.upToSeq);
     this.#keep([conversation]);
     this.#changed(conversation);
