@@ -10,7 +10,7 @@ PINNED := --require-hashes --only-binary :all:
 SUITE := bookworm
 SUITES := bookworm trixie
 
-.PHONY: help run test lint test-unit test-load load-tools bench bench-growth tools bench-tools lock clean \
+.PHONY: help run test lint test-unit test-web screenshots test-load load-tools bench bench-growth tools browser bench-tools lock clean \
 	deb apt-repo image host test-package test-host test-system
 .DELETE_ON_ERROR:
 
@@ -19,6 +19,8 @@ help:
 	@echo 'make test       every check and test that needs no root'
 	@echo 'make lint       ruff, mypy and ansible-lint'
 	@echo 'make test-unit  pytest, with line and branch coverage'
+	@echo 'make test-web   people before the page, in Chromium'
+	@echo 'make screenshots  the page as it looks, in build/screenshots'
 	@echo 'make test-load  the load tests alone, short, against servers started for them'
 	@echo 'make load-tools  install what loadtests/ needs; docs/load-testing.md says how to use it'
 	@echo 'make bench      what a message costs, here and elsewhere, in 5 minutes on 2 cores that have nothing else to do'
@@ -37,10 +39,10 @@ run: $(VENV)/.runtime .run/config.toml
 	echo "chat-server: http://localhost:$$port - stop it with Ctrl-C; configuration and database are in .run/"
 	@exec $(BIN)/chat-server --config .run/config.toml
 
-# Each part of `make test` is a target of its own; later parts (web, package, host) join this list. All of them run,
-# even if one fails, so that one run says all that is wrong.
+# Each part of `make test` is a target of its own. All of them run, even if one fails, so that one run says all that is
+# wrong.
 test:
-	@$(MAKE) --no-print-directory --keep-going lint test-unit
+	@$(MAKE) --no-print-directory --keep-going lint test-unit test-web
 
 lint: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts
 	$(BIN)/ruff check
@@ -50,9 +52,16 @@ lint: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts
 
 test-unit: $(VENV)/.development $(VENV)/.load $(VENV)/.bench $(VENV)/.hosts tools
 	@rm -rf build/coverage && mkdir -p build/coverage
-	$(BIN)/coverage run -m pytest; status=$$?; \
+	$(BIN)/coverage run -m pytest --ignore=tests/web; status=$$?; \
 	$(BIN)/coverage combine --quiet && $(BIN)/coverage report; \
 	exit $$status
+
+test-web: $(VENV)/.development browser
+	$(BIN)/python -m pytest tests/web
+
+# The three best are in docs/screenshots/, which the README shows.
+screenshots: $(VENV)/.development browser
+	$(BIN)/python -m tests.web.screenshots build/screenshots
 
 test-load: $(VENV)/.development $(VENV)/.load
 	$(BIN)/python -m pytest tests/load
@@ -103,6 +112,9 @@ host: $(VENV)/.development $(VENV)/.hosts
 # Programs that tests use beside Python: installed where that is allowed, else named.
 tools:
 	@scripts/install-test-tools
+
+browser:
+	@scripts/install-browser
 
 lock: $(VENV)/.development
 	scripts/lock $(BIN)/uv

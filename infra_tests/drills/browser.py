@@ -88,3 +88,8 @@ class Browser:
 def wait_until_it_says(page: Page, words: str) -> None:
     """Returns when the server's own page says so in the line about its state."""
     expect(page.get_by_role("status")).to_contain_text(words, timeout=SECONDS * 1000)
+
+
+def wait_until_one_can_come_in(page: Page) -> None:
+    """Returns when the server's own page offers to sign in."""
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=SECONDS * 1000)

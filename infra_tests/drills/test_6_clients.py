@@ -9,13 +9,12 @@ import pytest
 from playwright.sync_api import Error, expect
 
 from infra_tests.drills import proxy
-from infra_tests.drills.browser import Browser, wait_until_it_says
+from infra_tests.drills.browser import Browser, wait_until_it_says, wait_until_one_can_come_in
 from infra_tests.drills.drill import Drill, as_the_guide
 from infra_tests.drills.stranger import Stranger
 from tests.doctor.proxy import Pair, authority, certificate
 
-WELL = "The server is well."
-SCRIPT = "/opt/chat-server/lib/chat_server/web/page.js"
+SCRIPT = "/opt/chat-server/lib/chat_server/web/main.js"
 PACKAGES = "/var/cache/chat-server"
 """Where the playbook keeps the package file that it has installed."""
 HEALTH = "curl -I https://chat.example.com/health"
@@ -32,6 +31,11 @@ def domain(drill: Drill) -> str:
 def served(drill: Drill, path: str = "/") -> str:
     """Status and type of what the proxy answers to who asks for the page, the certificate being another matter."""
     return drill.ours(f"curl -sk -o /dev/null -w '%{{http_code}} %{{content_type}}\\n' {drill.public_url}{path}").out
+
+
+def script(drill: Drill) -> str:
+    """The address of the page's script, which names its version."""
+    return "/" + drill.ours(f"curl -sk {drill.public_url}/ | grep -o 'page/[^/]*/main.js'").out.strip()
 
 
 @pytest.mark.entry("6.1")
@@ -51,13 +55,13 @@ def test_a_browser_that_can_not_chat_is_told_so_by_the_page(drill: Drill, browse
     with drill.cured():
         another = browser.page(careful=False)
         another.goto(drill.public_url)
-        wait_until_it_says(another, WELL)
+        wait_until_one_can_come_in(another)
 
 
 @pytest.mark.entry("6.1")
 def test_a_script_that_the_proxy_keeps_back_is_missed_by_the_page(drill: Drill, browser: Browser) -> None:
     with drill.provoked("the proxy keeps the page's script back"):
-        proxy.edit(drill, "s|location = /socket|location = /page.js { return 403; }\\n&|")
+        proxy.edit(drill, "s|location = /socket|location ~ /main.js$ { return 403; }\\n&|")
         proxy.reload(drill)
         page = browser.page(careful=False)
         page.goto(drill.public_url)
@@ -66,25 +70,27 @@ def test_a_script_that_the_proxy_keeps_back_is_missed_by_the_page(drill: Drill, 
     with drill.diagnosed():
         assert any("403" in line for line in browser.console), browser.console
         assert served(drill).startswith("200 text/html")
-        assert served(drill, "/page.js").startswith("403")
-    drill.named_by_doctor("page", seen="page.js (403)")
+        assert served(drill, script(drill)).startswith("403")
+    drill.named_by_doctor("page", seen="main.js (403)")
 
     with drill.cured():
-        proxy.edit(drill, "/page.js/d")
+        proxy.edit(drill, "/main.js/d")
         proxy.reload(drill)
         page.reload()
-        wait_until_it_says(page, WELL)
+        wait_until_one_can_come_in(page)
 
 
 @pytest.mark.entry("6.1")
 def test_a_file_of_the_page_that_is_gone_is_installed_again(drill: Drill, browser: Browser) -> None:
     page = browser.page(careful=False)
     page.goto(drill.public_url)
-    wait_until_it_says(page, WELL)
+    wait_until_one_can_come_in(page)
     with drill.provoked("a file of the page is gone from the disk, and the server was started again"):
         drill.root(f"rm {SCRIPT}; systemctl restart chat-server || true")
         assert drill.shows("ActiveState") != "active"
-        wait_until_it_says(page, "The server is away for the moment.")
+        newcomer = browser.page(careful=False)
+        newcomer.goto(drill.public_url)
+        expect(newcomer.get_by_text("The server is away for the moment.")).to_be_visible()
 
     with drill.diagnosed():
         assert served(drill).startswith("503 application/json")
@@ -98,7 +104,8 @@ def test_a_file_of_the_page_that_is_gone_is_installed_again(drill: Drill, browse
         drill.ours("sudo systemctl reset-failed chat-server")
         drill.ours("sudo systemctl restart chat-server")
         drill.wait_until_healthy()
-        wait_until_it_says(page, WELL)  # by itself
+        page.reload()
+        wait_until_one_can_come_in(page)
 
 
 @pytest.mark.entry("6.2")
@@ -122,7 +129,7 @@ def test_an_address_with_a_misspelled_name_is_put_right(drill: Drill, browser: B
         drill.configure("server", "public_url", f'"{right}"')
         assert name in drill.ours(f"getent hosts {name}").out
         page.goto(drill.public_url)
-        wait_until_it_says(page, WELL)
+        wait_until_one_can_come_in(page)
         drill.named_by_doctor("reach", status="ok", seen="also by its name")
 
 
@@ -149,7 +156,7 @@ def test_a_certificate_that_nobody_has_signed_is_replaced(drill: Drill, browser:
         browser.trust(known.certificate)
         page = browser.page()
         page.goto(drill.public_url)
-        wait_until_it_says(page, WELL)
+        wait_until_one_can_come_in(page)
         assert "200" in drill.guide(HEALTH, {NAME: name}).out.splitlines()[0]
         drill.named_by_doctor("certificate", status="ok", seen="is trusted, names it")
 

@@ -101,7 +101,7 @@ class TestThePage:
     def test_without_a_server_there_is_none_to_judge(self, tmp_path: Path) -> None:
         assert ask_one(write_config(tmp_path, port=free_port()), "page").status == "skipped"
 
-    @pytest.mark.parametrize("name", ["index.html", "page.js"])
+    @pytest.mark.parametrize("name", ["index.html", "main.js"])
     def test_a_file_of_it_that_is_gone_is_named_by_the_server_and_by_doctor(self, tmp_path: Path, name: str) -> None:
         ours = Path(shutil.copytree(Path(chat_server.__file__).parent, tmp_path / "lib" / "chat_server"))
         gone = ours / "web" / name
@@ -132,11 +132,11 @@ class TestThePage:
 
     @with_nginx
     def test_what_it_loads_has_to_come_too(self, host: Proxied) -> None:
-        with host.nginx(page="if ($uri = /page.js) { return 403; }"):
+        with host.nginx(page="if ($uri ~ /main.js$) { return 403; }"):
             check = ask_one(host.config, "page")
         assert check.status == "failure"
-        assert "page.js (403)" in check.seen
-        assert f"curl -i https://localhost:{host.port}/page.js" in check.remedy
+        assert "main.js (403)" in check.seen
+        assert f"curl -i https://localhost:{host.port}/page/" in check.remedy
 
     @with_nginx
     def test_a_second_policy_may_keep_it_from_running(self, host: Proxied) -> None:

@@ -50,6 +50,7 @@ def test_the_senders_devices_are_told(shared_server: Server, anna: Person, ben: 
                 "messageId": sent["messageId"],
                 "conversationId": sent["conversationId"],
                 "upToSeq": 1,
+                "userId": ben.user_id,
             }
         bens.sync()
         assert bens.of("ack") == []

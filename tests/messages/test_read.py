@@ -66,12 +66,14 @@ def test_the_writer_is_told(talk: Talk) -> None:
         "messageId": talk.ids[2],
         "conversationId": talk.conversation_id,
         "upToSeq": 3,
+        "userId": talk.ben.user_id,
     }
 
 
 def test_the_readers_other_devices_are_told_and_the_one_that_read_is_not(talk: Talk) -> None:
     talk.read(3)
-    assert talk.bens_other.wait_for_receipt("read", 1)["data"]["upToSeq"] == 3
+    told = talk.bens_other.wait_for_receipt("read", 1)["data"]
+    assert (told["upToSeq"], told["userId"]) == (3, talk.ben.user_id)
     talk.settle()
     assert talk.bens.receipts("read") == []
 

@@ -59,10 +59,10 @@ def routes(parts: Parts) -> dict[str, object]:
     pulse = system.Pulse(parts.writer, database, clock=parts.clock)
     exports = Exports(parts.readers)
     search_ms = parts.config.limits.search_ms
+    page_files = page.PageFiles(parts.config.auth.registration)
     return {
-        "/": page.Page(),
-        "/page.js": page.PageScript(),
-        "/page.css": page.PageStyle(),
+        "/": page.Page(page_files),
+        "/page/{version}/{name}": page.PageAsset(page_files),
         "/health": system.Health(pulse, clock=parts.clock, started_at=parts.started_at),
         "/status": system.Status(
             parts.readers,

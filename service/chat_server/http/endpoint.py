@@ -5,9 +5,9 @@
         def on_post(self, caller: Caller, body: StartBody) -> Started: ...
 
 The parameters' names say what is wanted: `caller` (needs a valid token), `bearer` (the token itself, whatever
-its state), `device`, `body`, `query`; every other one is a field of the path. Their types are what msgspec
-parses into, and what /openapi.json shows. The result is a Struct (written as JSON), None (no body), a `Reply`
-with a status chosen by the call, a `Document`, or a `Stream`.
+its state), `device`, `takes_gzip`, `body`, `query`; every other one is a field of the path. Their types are what
+msgspec parses into, and what /openapi.json shows. The result is a Struct (written as JSON), None (no body), a
+`Reply` with a status chosen by the call, a `Document`, or a `Stream`.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ T = TypeVar("T", bound=Struct)
 Responder = Callable[..., None]
 
 _encoder = msgspec.json.Encoder()
-_GIVEN = ("caller", "bearer", "device", "body", "query")
+_GIVEN = ("caller", "bearer", "device", "takes_gzip", "body", "query")
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,3 +34,10 @@ class Request(falcon.Request):
         """The token of the Authorization header (RFC 6750, section 2.1); empty when there is none."""
         scheme, _, token = (self.auth or "").partition(" ")
         return token.strip() if scheme.lower() == "bearer" else ""
+
+    @property
+    def takes_gzip(self) -> bool:
+        """Whether an answer may be compressed: a coding of weight 0 is refused (RFC 9110, section 12.5.3)."""
+        codings = (coding.strip().partition(";") for coding in (self.get_header("Accept-Encoding") or "").split(","))
+        weights = {name.strip().lower(): weight.strip().lower() for name, _, weight in codings}
+        return weights.get("gzip", weights.get("*", "q=0")) not in {"q=0", "q=0.0", "q=0.00", "q=0.000"}

@@ -120,6 +120,7 @@ class ReachedData(Struct, rename="camel"):
     message_id: str
     conversation_id: str
     up_to_seq: int
+    user_id: str
 
 
 class PushData(Struct, rename="camel"):

@@ -88,7 +88,7 @@ class Release:
     def _receipt(self, status: Literal["delivered", "read"], mark: Mark, upto: int) -> None:
         """Tells the other person, and of a reading the reader's own other sockets too."""
         people = self._parts.conversations.people(mark.conversation_id)
-        data = frames.ReachedData(status, mark.message_id, mark.conversation_id, upto)
+        data = frames.ReachedData(status, mark.message_id, mark.conversation_id, upto, user_id=people[mark.side - 1])
         frame = text_frame(frames.encode("ack", data, now=self._parts.clock(), frame_id=mark.message_id))
         told = list(self._parts.hub.sockets(people[2 - mark.side]))
         if status == "read":

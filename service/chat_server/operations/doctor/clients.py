@@ -31,7 +31,7 @@ from chat_server.operations.doctor.site import Site
 
 DAY_MS: Final = 24 * 3600 * 1000
 SOON_DAYS: Final = 14
-MOST_PARTS: Final = 20
+MOST_PARTS: Final = 50
 REINSTALL: Final = "sudo apt install --reinstall chat-server"
 EVERY_PATH: Final = "The proxy has to pass every path on, not only some."
 LOADED: Final = re.compile(r'(?:src|href)="([^":#]+\.(?:js|css))"')
@@ -187,7 +187,8 @@ def _missing() -> list[str]:
     index = folder / "index.html"
     if not index.is_file():
         return [str(index)]
-    return [str(folder / name) for name in LOADED.findall(index.read_text()) if not (folder / name).is_file()]
+    loaded = [folder / path.rpartition("/")[2] for path in LOADED.findall(index.read_text())]
+    return [str(file) for file in loaded if not file.is_file()]
 
 
 def _is_page(answer: Answer) -> bool:

@@ -1,0 +1,93 @@
+// The messages of a conversation as a list: days, the line above what is unread, bubbles and how far each has got.
+
+import { element, heard, say } from "./dom.js";
+import { day, midnight, moment, pieces, time } from "./text.js";
+
+const MARKS = { pending: "◷", sent: "✓", delivered: "✓✓", read: "✓✓", failed: "!" };
+const NAMES = { pending: "waiting to be sent", sent: "sent", delivered: "delivered", read: "read", failed: "not sent" };
+const TOGETHER_MS = 5 * 60_000;
+
+/**
+ * What the list has to show, for `reconcile`.
+ * @param {import("./conversation.js").Conversation} conversation
+ * @param {{me: string, unsent: object[], unreadAfter: number, retry: Function, discard: Function}} options `unreadAfter`:
+ *   the seq that the line stands below; 0 for none
+ */
+export function bubbles(conversation, { me, unsent, unreadAfter, retry, discard }) {
+  const shown = [];
+  let before = null;
+  for (const message of conversation.messages) {
+    if (!before || midnight(before.createdAt) !== midnight(message.createdAt)) shown.push(separator(message.createdAt));
+    if (unreadAfter && before?.seq === unreadAfter) shown.push(UNREAD);
+    shown.push(stored(message, before, { conversation, me }));
+    before = message;
+  }
+  if (!conversation.isAtNewest) return shown;
+  for (const entry of unsent) shown.push(waiting(entry, { retry, discard }));
+  return shown;
+}
+
+const UNREAD = { key: "unread", make: () => element("li", { class: "divider unread-line" }, element("span", {}, "New messages")) };
+
+function separator(at) {
+  return {
+    key: `day-${midnight(at)}`,
+    make: () => element("li", { class: "divider" }, element("span", {})),
+    update: (node) => say(node.firstChild, day(at)),
+  };
+}
+
+function stored(message, before, { conversation, me }) {
+  const mine = message.senderId === me;
+  const together = before?.senderId === message.senderId && message.createdAt - before.createdAt < TOGETHER_MS;
+  return {
+    // The key that it had while it was waiting, so that it stays where it is.
+    key: mine ? `mine-${message.id}` : `seq-${message.seq}`,
+    make: () => bubble(message.content, message.createdAt, mine),
+    update(node) {
+      node.id = `message-${message.seq}`;
+      node.classList.toggle("together", together);
+      node.querySelector(".complaint")?.remove();
+      if (mine) mark(node, conversation.statusOf(message));
+    },
+  };
+}
+
+function waiting(entry, { retry, discard }) {
+  return {
+    key: `mine-${entry.id}`,
+    make: () => bubble(entry.content, entry.writtenAt, true),
+    update(node) {
+      mark(node, entry.failure ? "failed" : "pending");
+      node.querySelector(".complaint")?.remove();
+      if (entry.failure) node.append(complaint(entry, { retry, discard }));
+    },
+  };
+}
+
+function bubble(content, at, mine) {
+  return element(
+    "li",
+    { class: mine ? "mine" : "theirs" },
+    heard(mine ? "You: " : ""),
+    element("p", { class: "content", dir: "auto" }, ...pieces(content).map(piece)),
+    element("span", { class: "about" }, element("time", { datetime: new Date(at).toISOString(), title: moment(at) }, time(at)), mine && element("span", { class: "mark" })),
+  );
+}
+
+function piece({ text, href }) {
+  return href ? element("a", { href, target: "_blank", rel: "noopener noreferrer nofollow" }, text) : text;
+}
+
+function mark(node, status) {
+  const place = node.querySelector(".mark");
+  if (place.dataset.status === status) return;
+  place.dataset.status = status;
+  place.title = NAMES[status];
+  place.replaceChildren(element("span", { "aria-hidden": "true" }, MARKS[status]), heard(NAMES[status]));
+}
+
+function complaint(entry, { retry, discard }) {
+  const button = (name, act) => element("button", { type: "button", class: "link", onclick: () => act(entry) }, name);
+  return element("p", { class: "complaint" }, `Not sent: ${entry.failure.message} `, button("Try again", retry), " ", button("Discard", discard));
+}

@@ -1,0 +1,76 @@
+// Writing a message: several lines, a draft that is kept, and who sees that one is typing.
+
+import { ICONS, element, icon, say } from "./dom.js";
+import { characters } from "./text.js";
+
+const MOST = 5_000;
+const NEAR = 4_500;
+const TOLD_EACH_MS = 3_000;
+const DRAFT_PAUSE_MS = 300;
+
+/**
+ * @param {{store: object, conversation: object, send: (text: string) => void, typing: (isTyping: boolean) => void}} options
+ */
+export function composer({ store, conversation, send, typing }) {
+  const text = element("textarea", { id: "compose", rows: 1, dir: "auto", placeholder: "Write a message", "aria-describedby": "compose-count" });
+  const count = element("span", { id: "compose-count", class: "count", role: "status" });
+  const button = element("button", { type: "submit", class: "icon-button primary", "aria-label": "Send", title: "Send" }, icon(ICONS.send));
+  const form = element("form", { class: "composer" }, element("label", { class: "heard", for: "compose" }, `Message to ${conversation.name}`), text, count, button);
+  let toldAt = 0;
+  let keeping = 0;
+
+  const length = () => characters(text.value);
+  const isGood = () => text.value.trim() !== "" && length() <= MOST;
+
+  function changed() {
+    const over = length() - MOST;
+    say(count, length() < NEAR ? "" : over > 0 ? `${over.toLocaleString()} characters too many` : `${(-over).toLocaleString()} characters left`);
+    count.classList.toggle("complaint", over > 0);
+    text.setAttribute("aria-invalid", over > 0);
+    button.disabled = !isGood();
+    text.style.height = "auto";
+    text.style.height = `${text.scrollHeight}px`;
+  }
+
+  function keepDraft() {
+    clearTimeout(keeping);
+    return store.keepDraft(conversation.id, text.value);
+  }
+
+  function tell(isTyping) {
+    if (isTyping ? Date.now() - toldAt < TOLD_EACH_MS : !toldAt) return;
+    toldAt = isTyping ? Date.now() : 0;
+    typing(isTyping);
+  }
+
+  text.oninput = () => {
+    changed();
+    clearTimeout(keeping);
+    keeping = setTimeout(keepDraft, DRAFT_PAUSE_MS);
+    tell(text.value.trim() !== "");
+  };
+  text.onblur = () => tell(false);
+  text.onkeydown = (event) => {
+    // While a word is being composed (Chinese, Japanese), Enter chooses it.
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    form.requestSubmit();
+  };
+  form.onsubmit = (event) => {
+    event.preventDefault();
+    if (!isGood()) return;
+    send(text.value);
+    text.value = "";
+    tell(false);
+    changed();
+    keepDraft();
+    text.focus();
+  };
+
+  store.draft(conversation.id).then((draft) => {
+    if (text.value === "") text.value = draft;
+    changed();
+  });
+  button.disabled = true;
+  return { form, focus: () => text.focus(), keepDraft };
+}

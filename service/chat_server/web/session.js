@@ -1,0 +1,173 @@
+// Being signed in: the token, kept fresh, one for all tabs of this browser.
+
+import { RefusedError, UnreachableError, call, exchange } from "./api.js";
+
+const KEY = "chat-session";
+const EARLY_MS = 10 * 60_000;
+const AGAIN_MS = 30_000;
+const LONGEST_TIMER_MS = 2 ** 31 - 1;
+
+/** This device is signed out; the message says why. */
+export class SignedOutError extends Error {}
+
+/**
+ * A person signed in on this device. Tells `token` when there is a fresh one, and `ended`, whose detail says why, when
+ * it is over.
+ */
+export class Session extends EventTarget {
+  #kept;
+  #renewing = null;
+  #timer = 0;
+
+  constructor(kept) {
+    super();
+    this.#kept = kept;
+    addEventListener("storage", this.#seen);
+    this.#plan();
+  }
+
+  /** Who is signed in in this browser; null for nobody. */
+  static restore() {
+    const kept = read();
+    return kept && new Session(kept);
+  }
+
+  /** Signs in, or up where there is a path for it; `body` has username and password. */
+  static async begin(path, body) {
+    const { userId, username, token, expiresIn } = await call("POST", path, { body });
+    const kept = lasting({ userId, username, token }, expiresIn);
+    localStorage.setItem(KEY, JSON.stringify(kept));
+    return new Session(kept);
+  }
+
+  get userId() {
+    return this.#kept.userId;
+  }
+
+  get username() {
+    return this.#kept.username;
+  }
+
+  /** A token that has not expired. @throws {SignedOutError | UnreachableError} */
+  async token() {
+    if (this.#kept.expiresAt <= Date.now()) await this.renew();
+    return this.#kept.token;
+  }
+
+  /** Calls the API as this person, with another token where the server does not take this one. */
+  call(method, path, options = {}) {
+    return this.#signed((token) => call(method, path, { ...options, token }));
+  }
+
+  /** The answer as it is. */
+  exchange(method, path) {
+    return this.#signed((token) => exchange(method, path, { token }));
+  }
+
+  /** Gets a fresh token; of several tabs that want one, one asks. @throws {SignedOutError | UnreachableError} */
+  renew() {
+    if (this.#renewing) return this.#renewing;
+    const old = this.#kept.token;
+    this.#renewing = this.#alone(() => this.#renew(old)).finally(() => {
+      this.#renewing = null;
+      this.#plan();
+    });
+    return this.#renewing;
+  }
+
+  /** Signs this device out, or all of the person's; what is not reached is signed out here all the same. */
+  async signOut({ everywhere = false } = {}) {
+    try {
+      await this.call("POST", everywhere ? "auth/logout?everywhere=true" : "auth/logout");
+    } catch (error) {
+      if (everywhere && !(error instanceof SignedOutError)) throw error;
+    }
+    this.end("");
+  }
+
+  /** Forgets the session, here and in other tabs. */
+  end(why) {
+    if (read()?.userId === this.userId) localStorage.removeItem(KEY);
+    this.#over(why);
+  }
+
+  async #signed(ask) {
+    const token = await this.token();
+    try {
+      return await ask(token);
+    } catch (error) {
+      if (!(error instanceof RefusedError && error.code === "UNAUTHORIZED")) throw error;
+    }
+    if (token === this.#kept.token) await this.renew();
+    return ask(this.#kept.token);
+  }
+
+  async #renew(old) {
+    const kept = read();
+    if (!kept) throw this.#over("You signed out in another tab.");
+    if (kept.token !== old) return this.#adopt(kept); // another tab was quicker
+    try {
+      const { token, expiresIn } = await call("POST", "auth/refresh", { token: old });
+      const fresh = lasting({ ...kept, token }, expiresIn);
+      localStorage.setItem(KEY, JSON.stringify(fresh));
+      return this.#adopt(fresh);
+    } catch (error) {
+      if (!(error instanceof RefusedError) || error.status !== 401) throw error;
+      const now = read(); // where tabs can't wait for each other, one may have been quicker meanwhile
+      if (now && now.token !== old) return this.#adopt(now);
+      this.end("This device was signed out: its session has ended.");
+      throw new SignedOutError(error.message);
+    }
+  }
+
+  #adopt(kept) {
+    const fresh = kept.token !== this.#kept.token;
+    this.#kept = kept;
+    if (fresh) this.dispatchEvent(new CustomEvent("token", { detail: kept.token }));
+  }
+
+  #alone(work) {
+    // Locks are for pages that came by https, or from this machine.
+    return navigator.locks ? navigator.locks.request(KEY, work) : work();
+  }
+
+  #plan(ms = this.#kept.expiresAt - Date.now() - Math.min(EARLY_MS, this.#kept.lifeMs / 2)) {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.renew().catch((error) => this.#later(error)), clamp(ms));
+  }
+
+  #later(error) {
+    if (!(error instanceof SignedOutError)) this.#plan(Math.min(AGAIN_MS, this.#kept.lifeMs / 4));
+  }
+
+  #over(why) {
+    clearTimeout(this.#timer);
+    removeEventListener("storage", this.#seen);
+    this.dispatchEvent(new CustomEvent("ended", { detail: why }));
+    return new SignedOutError(why);
+  }
+
+  #seen = ({ key }) => {
+    if (key !== KEY && key !== null) return;
+    const kept = read();
+    if (kept?.userId !== this.userId) this.#over(kept ? "" : "You signed out in another tab.");
+    else this.#adopt(kept);
+    if (kept) this.#plan();
+  };
+}
+
+function lasting(kept, expiresIn) {
+  return { ...kept, lifeMs: expiresIn * 1000, expiresAt: Date.now() + expiresIn * 1000 };
+}
+
+function read() {
+  try {
+    return JSON.parse(localStorage.getItem(KEY));
+  } catch {
+    return null;
+  }
+}
+
+const clamp = (ms) => Math.max(0, Math.min(ms, LONGEST_TIMER_MS));
+
+export { UnreachableError };

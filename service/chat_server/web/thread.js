@@ -1,0 +1,163 @@
+// One conversation on the screen.
+
+import { bubbles } from "./bubbles.js";
+import { composer } from "./composer.js";
+import { ICONS, element, iconButton, oncePerFrame, reconcile, say } from "./dom.js";
+import { complaintOf } from "./entrance.js";
+import { searching } from "./searching.js";
+import { moment } from "./text.js";
+
+const NEAR_PX = 80;
+const AHEAD_PX = 600;
+
+/**
+ * @param {import("./chat.js").Chat} chat
+ * @param {import("./conversation.js").Conversation} conversation
+ * @param {{store: object, blocks: object, back: () => void}} options
+ */
+export function thread(chat, conversation, { store, blocks, back }) {
+  const list = element("ol", { class: "messages" });
+  const scroller = element("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": `Messages with ${conversation.name}` }, list);
+  const news = element("p", { class: "heard", role: "log" });
+  const trouble = element("p", { class: "complaint", role: "alert" });
+  const typing = element("p", { class: "typing", role: "status" });
+  const newest = iconButton(ICONS.down, "To the newest message", { class: "icon-button newest", hidden: true, onclick: toNewest });
+  const head = header(conversation, { back, search: () => search.toggle(), blocks });
+  const search = searching(chat, conversation, { show: showMatch });
+  const writing = composer({ store, conversation, send, typing: (isTyping) => chat.typing(conversation, isTyping) });
+  const unreadAfter = conversation.facts.unreadCount ? conversation.facts.myReadSeq : 0;
+  let stuck = true; // to the newest message, as long as nobody scrolls away from it
+  let loading = false;
+
+  const render = oncePerFrame(() => {
+    const { me, outbox } = chat;
+    const fromEnd = scroller.scrollHeight - scroller.scrollTop;
+    const first = list.querySelector("[id]")?.id;
+    const options = { me, unreadAfter, unsent: outbox.of(conversation.id), retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
+    reconcile(list, bubbles(conversation, options));
+    if (stuck && conversation.isAtNewest) scroller.scrollTop = scroller.scrollHeight;
+    // What was put in above must not move what is being read.
+    else if (first !== list.querySelector("[id]")?.id) scroller.scrollTop = scroller.scrollHeight - fromEnd;
+    head.update();
+    say(typing, conversation.isTyping ? `${conversation.name} is typing…` : "");
+    writing.form.hidden = conversation.isDeleted;
+    scrolled();
+    read();
+  });
+
+  function atEnd() {
+    return scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < NEAR_PX;
+  }
+
+  function scrolled() {
+    const above = scroller.scrollTop;
+    const below = scroller.scrollHeight - above - scroller.clientHeight;
+    newest.hidden = atEnd() && conversation.isAtNewest;
+    if (above < AHEAD_PX && conversation.hasOlder && conversation.messages.length) load(() => chat.loadOlder(conversation));
+    else if (below < AHEAD_PX && !conversation.isAtNewest && conversation.messages.length) load(() => chat.loadNewer(conversation));
+  }
+
+  async function load(page) {
+    if (loading) return;
+    loading = true;
+    try {
+      await page();
+      say(trouble, "");
+    } catch (error) {
+      say(trouble, complaintOf(error));
+    } finally {
+      loading = false;
+    }
+  }
+
+  function read() {
+    if (document.hidden || !document.hasFocus() || !conversation.isAtNewest || !atEnd()) return;
+    chat.read(conversation);
+  }
+
+  async function send(text) {
+    stuck = true;
+    await chat.send(conversation, text);
+    await toNewest();
+  }
+
+  async function toNewest() {
+    stuck = true;
+    await load(() => chat.jumpToNewest(conversation));
+    scroller.scrollTop = scroller.scrollHeight;
+  }
+
+  async function showMatch(seq) {
+    stuck = false;
+    const isAtHand = conversation.firstSeq <= seq && seq <= conversation.upTo;
+    if (!isAtHand) await load(() => chat.jump(conversation, seq));
+    // After the next painting, which has it.
+    requestAnimationFrame(() => requestAnimationFrame(() => point(list.querySelector(`#message-${seq}`))));
+  }
+
+  function arrived({ detail }) {
+    if (detail.conversation === conversation) say(news, `${conversation.name}: ${detail.message.content}`);
+  }
+
+  function changed({ detail }) {
+    if (detail === conversation || detail === null) render();
+  }
+
+  scroller.onscroll = () => {
+    stuck = atEnd();
+    scrolled();
+    read();
+  };
+  chat.addEventListener("change", changed);
+  chat.addEventListener("arrived", arrived);
+  addEventListener("focus", render);
+  const resized = new ResizeObserver(() => stuck && (scroller.scrollTop = scroller.scrollHeight));
+  resized.observe(scroller);
+  load(() => chat.open(conversation));
+  render();
+
+  return {
+    node: element("section", { class: "thread", "aria-label": `Conversation with ${conversation.name}` }, head.node, search.node, trouble, scroller, newest, typing, writing.form, news),
+    focus: writing.focus,
+    close() {
+      writing.keepDraft();
+      resized.disconnect();
+      chat.removeEventListener("change", changed);
+      chat.removeEventListener("arrived", arrived);
+      removeEventListener("focus", render);
+    },
+  };
+}
+
+function header(conversation, { back, search, blocks }) {
+  const state = element("span", { class: "quiet" });
+  const block = iconButton(ICONS.block, "Block", { onclick: () => blocks.toggle(conversation) });
+  block.hidden = conversation.isDeleted;
+  return {
+    node: element(
+      "header",
+      { class: "bar" },
+      iconButton(ICONS.back, "Back to the list", { class: "icon-button back", onclick: back }),
+      element("h2", {}, element("bdi", {}, conversation.name), state),
+      iconButton(ICONS.search, "Search this conversation", { onclick: search }),
+      block,
+    ),
+    update() {
+      const { participantIsOnline, participantId, lastSeenAt } = conversation.facts;
+      say(state, participantIsOnline ? "online" : lastSeenAt ? `last seen ${moment(lastSeenAt)}` : "");
+      const name = blocks.has(participantId) ? "Unblock" : "Block";
+      block.title = name;
+      block.setAttribute("aria-label", name);
+      block.setAttribute("aria-pressed", blocks.has(participantId));
+    },
+  };
+}
+
+function point(node) {
+  if (!node) return;
+  node.scrollIntoView({ block: "center" });
+  node.classList.remove("pointed");
+  void node.offsetWidth; // begins the animation again
+  node.classList.add("pointed");
+}
+

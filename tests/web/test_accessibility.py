@@ -1,0 +1,133 @@
+"""For everybody: WCAG 2.2 AA as far as a machine can judge it, the keyboard, and large letters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+from tests.client import Person
+from tests.server import Server
+from tests.web.visitor import Visit, Visitor
+
+LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def entrance(visitor: Visitor, _: Person) -> None:
+    expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def sign_up_form(visitor: Visitor, _: Person) -> None:
+    visitor.page.get_by_role("button", name="I have no account yet").click()
+
+
+def empty_list(visitor: Visitor, _: Person) -> None:
+    visitor.sign_up()
+
+
+def found_people(visitor: Visitor, other: Person) -> None:
+    visitor.sign_up()
+    visitor.page.get_by_label("Find people").fill(other.username)
+    expect(visitor.page.get_by_label("People found").get_by_role("button").first).to_be_visible()
+
+
+def conversation(visitor: Visitor, other: Person) -> None:
+    visitor.sign_up()
+    visitor.find(other.username)
+    visitor.write("hello", "see https://example.org")
+    visitor.sees_status("hello", "sent")
+    other.client.post(f"/users/{visitor.person.user_id}/block").succeeded()
+    visitor.write("not for you")
+    visitor.sees_status("not for you", "failed")
+
+
+def search(visitor: Visitor, other: Person) -> None:
+    conversation(visitor, other)
+    visitor.page.get_by_role("button", name="Search this conversation").click()
+    visitor.page.get_by_role("searchbox", name="Search this conversation").fill("hello")
+    expect(visitor.page.locator("mark")).to_have_count(1)
+
+
+def account(visitor: Visitor, _: Person) -> None:
+    visitor.sign_up()
+    visitor.open_account()
+    expect(visitor.page.get_by_text("this device")).to_be_visible()
+
+
+def question(visitor: Visitor, other: Person) -> None:
+    account(visitor, other)
+    visitor.page.get_by_role("button", name="Delete my account").click()
+    expect(visitor.page.get_by_role("dialog")).to_be_visible()
+
+
+Show = Callable[[Visitor, Person], None]
+SCREENS = [entrance, sign_up_form, empty_list, found_people, conversation, search, account, question]
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.__name__)
+def test_axe_finds_nothing(visit: Visit, anna: Person, screen: Show, *, dark: bool) -> None:
+    visitor = visit(dark=dark)
+    screen(visitor, anna)
+    found = Axe().run(visitor.page, options={"runOnly": LEVELS, "resultTypes": ["violations"]})
+    assert found.violations_count == 0, found.generate_report()
+
+
+def test_one_can_sign_up_find_somebody_and_write_by_keyboard_alone(
+    visit: Visit, anna: Person, shared_server: Server
+) -> None:
+    visitor = visit()
+    keys = visitor.page.keyboard
+    visitor.page.get_by_role("button", name="I have no account yet").focus()
+    keys.press("Enter")
+    keys.type(visitor.name)  # the first field has the focus
+    keys.press("Tab")
+    keys.type("Correct-Horse-7")
+    keys.press("Enter")
+    expect(visitor.account).to_be_visible()
+    visitor.account.focus()
+    keys.press("Tab")
+    keys.type(anna.username)
+    expect(visitor.page.get_by_label("People found").get_by_role("button")).to_have_count(1)
+    keys.press("ArrowDown")
+    keys.press("Enter")
+    expect(visitor.composer).to_be_focused()
+    keys.type("hello")
+    keys.press("Enter")
+    visitor.sees_status("hello", "sent")
+    keys.press("Shift+Tab")
+    expect(visitor.page.get_by_role("region", name=f"Messages with {anna.username}")).to_be_focused()
+
+
+def test_a_new_message_is_read_aloud_and_older_ones_are_not(ann: Visitor, bob: Visitor) -> None:
+    bob.find(ann.name)
+    bob.write("one")
+    ann.open_conversation(bob.name)
+    bob.write("two")
+    expect(ann.page.get_by_role("log")).to_have_text(f"{bob.name}: two")
+
+
+@pytest.mark.parametrize(
+    "screen", [entrance, empty_list, conversation, search, account], ids=lambda screen: screen.__name__
+)
+def test_at_twice_the_size_on_a_small_screen_nothing_is_cut_off(visit: Visit, anna: Person, screen: Show) -> None:
+    """What 200 % of zoom leaves of 640 by 800 pixels."""
+    visitor = visit(width=320, height=400)
+    screen(visitor, anna)
+    page = visitor.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= 320
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('button, input, textarea, a, h1, h2, h3')]
+            .filter((node) => node.checkVisibility() && !node.closest('.heard'))
+            .filter((node) => { const box = node.getBoundingClientRect(); return box.left < 0 || box.right > 320.5; })
+            .map((node) => node.outerHTML)"""
+    )
+    assert outside == []
+
+
+def test_who_wants_no_motion_has_none(ann: Visitor) -> None:
+    """The tests' browsers ask for it."""
+    assert ann.page.evaluate("document.getAnimations().length") == 0
+    assert ann.page.evaluate("matchMedia('(prefers-reduced-motion: reduce)').matches")

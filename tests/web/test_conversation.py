@@ -1,0 +1,200 @@
+"""Writing to one another, and what a conversation looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.client import PASSWORD, Person
+from tests.device import Device, online
+from tests.server import Server
+from tests.web.visitor import Visit, Visitor
+
+LONG = 120
+"""More messages than a page of history has."""
+
+
+@contextmanager
+def long_conversation(server: Server, visitor: Visitor, other: Person) -> Iterator[Device]:
+    """The other person's device, after they have written many messages."""
+    with online(server, other) as device:
+        for number in range(1, LONG + 1):
+            device.say(visitor.person, f"message {number}")
+        yield device
+
+
+class TestMarks:
+    def test_a_message_is_delivered_when_the_other_is_there_and_read_when_they_look(
+        self, ann: Visitor, bob: Visitor
+    ) -> None:
+        ann.find(bob.name)
+        ann.write("hello")
+        ann.sees_status("hello", "delivered")
+        bob.open_conversation(ann.name)
+        ann.sees_status("hello", "read")
+
+    def test_what_was_stored_while_nobody_was_there_is_sent(self, ann: Visitor, anna: Person) -> None:
+        ann.find(anna.username)
+        ann.write("hello")
+        ann.sees_status("hello", "sent")
+
+    def test_reading_on_one_device_is_known_on_the_other(self, ann: Visitor, bob: Visitor, visit: Visit) -> None:
+        phone = visit(width=390)
+        phone.name = bob.name
+        phone.sign_in()
+        ann.find(bob.name)
+        ann.write("hello")
+        expect(phone.row(ann.name).locator(".unread")).to_have_text("1 unread")
+        bob.open_conversation(ann.name)
+        expect(phone.row(ann.name).locator(".unread")).to_be_hidden()
+
+
+class TestWriting:
+    def test_two_people_talk(self, ann: Visitor, bob: Visitor) -> None:
+        ann.find(bob.name)
+        ann.write("Hello Bob")
+        bob.open_conversation(ann.name)
+        bob.write("Hello Ann")
+        for visitor in (ann, bob):
+            visitor.sees("Hello Bob", "Hello Ann")
+
+    def test_shift_and_enter_begin_a_line(self, ann: Visitor, anna: Person) -> None:
+        ann.find(anna.username)
+        ann.composer.press_sequentially("one")
+        ann.composer.press("Shift+Enter")
+        ann.composer.press_sequentially("two")
+        ann.composer.press("Enter")
+        expect(ann.page.locator(".content")).to_have_text("one\ntwo", use_inner_text=True)
+
+    def test_what_looks_like_markup_is_text(self, ann: Visitor, bob: Visitor) -> None:
+        text = "<img src=x onerror=alert(1)><b>bold</b> &amp;"
+        ann.find(bob.name)
+        ann.write(text)
+        bob.open_conversation(ann.name)
+        bob.sees(text)
+        assert bob.page.locator(".content *").count() == 0
+
+    def test_links_can_be_followed_and_others_than_http_are_text(self, ann: Visitor, anna: Person) -> None:
+        ann.find(anna.username)
+        ann.write("see https://example.org/a?b=1, or javascript:alert(1)")
+        link = ann.page.locator(".content a")
+        expect(link).to_have_attribute("href", "https://example.org/a?b=1")
+        expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")
+
+    def test_near_the_limit_what_is_left_is_counted_and_too_much_is_not_sent(self, ann: Visitor, anna: Person) -> None:
+        ann.find(anna.username)
+        count = ann.page.locator("#compose-count")
+        ann.composer.fill("😀" * 4_990)
+        expect(count).to_have_text("10 characters left")
+        ann.composer.fill("😀" * 5_001)
+        expect(count).to_have_text("1 characters too many")
+        expect(ann.page.get_by_role("button", name="Send")).to_be_disabled()
+        ann.composer.press("Enter")
+        expect(ann.page.locator(".content")).to_have_count(0)
+
+    def test_a_draft_is_kept_for_each_conversation(self, ann: Visitor, anna: Person, ben: Person) -> None:
+        ann.find(anna.username)
+        ann.composer.fill("for anna")
+        ann.find(ben.username)
+        expect(ann.composer).to_have_value("")
+        ann.open_conversation(anna.username)
+        expect(ann.composer).to_have_value("for anna")
+        ann.page.reload()
+        expect(ann.composer).to_have_value("for anna")
+
+    def test_the_other_sees_that_one_is_typing(self, ann: Visitor, bob: Visitor) -> None:
+        ann.find(bob.name)
+        ann.write("hello")
+        bob.open_conversation(ann.name)
+        ann.composer.press_sequentially("hm")
+        expect(bob.page.get_by_text(f"{ann.name} is typing…")).to_be_visible()
+        ann.composer.fill("")
+        expect(bob.page.get_by_text(f"{ann.name} is typing…")).to_be_hidden()
+
+    def test_a_message_to_who_has_blocked_one_fails_in_words_and_can_be_tried_again(
+        self, ann: Visitor, anna: Person
+    ) -> None:
+        ann.find(anna.username)
+        ann.write("hello")
+        ann.sees_status("hello", "sent")
+        me = ann.person.user_id
+        anna.client.post(f"/users/{me}/block").succeeded()
+        ann.write("are you angry?")
+        ann.sees_status("are you angry?", "failed")
+        expect(ann.bubble("are you angry?")).to_contain_text("Not sent")
+        anna.client.delete(f"/users/{me}/block").succeeded()
+        ann.page.get_by_role("button", name="Try again").click()
+        ann.sees_status("are you angry?", "sent")
+
+    def test_a_failed_one_can_be_given_up(self, ann: Visitor, anna: Person) -> None:
+        ann.find(anna.username)
+        anna.client.post(f"/users/{ann.person.user_id}/block").succeeded()
+        ann.write("hello")
+        ann.page.get_by_role("button", name="Discard").click()
+        ann.sees()
+        ann.page.reload()
+        expect(ann.composer).to_be_visible()
+        ann.sees()
+
+
+class TestHistory:
+    def test_older_messages_come_as_one_scrolls_up_and_the_place_is_kept(
+        self, ann: Visitor, anna: Person, shared_server: Server
+    ) -> None:
+        with long_conversation(shared_server, ann, anna):
+            ann.open_conversation(anna.username)
+        expect(ann.bubble(f"message {LONG}")).to_be_in_viewport()
+        assert len(ann.texts()) < LONG
+        scroller = ann.page.locator(".scroller")
+        while ann.texts()[0] != "message 1":
+            first = ann.bubble(ann.texts()[0])
+            scroller.evaluate("node => node.scrollTop = 0")
+            text = first.locator(".content").inner_text()
+            ann.page.wait_for_function("text => document.querySelector('.content').textContent !== text", arg=text)
+            expect(first).to_be_in_viewport()
+        assert list(ann.texts()) == [f"message {number}" for number in range(1, LONG + 1)]
+
+    def test_a_button_leads_back_to_the_newest(self, ann: Visitor, anna: Person, shared_server: Server) -> None:
+        with long_conversation(shared_server, ann, anna):
+            ann.open_conversation(anna.username)
+        newest = ann.page.get_by_role("button", name="To the newest message")
+        expect(newest).to_be_hidden()
+        ann.page.locator(".scroller").evaluate("node => node.scrollTop = 0")
+        newest.click()
+        expect(ann.bubble(f"message {LONG}")).to_be_in_viewport()
+        expect(newest).to_be_hidden()
+
+    def test_a_line_stands_above_what_is_unread(self, ann: Visitor, bob: Visitor) -> None:
+        bob.find(ann.name)
+        bob.write("seen")
+        ann.open_conversation(bob.name)
+        bob.sees_status("seen", "read")
+        ann.open_account()
+        bob.write("unseen")
+        expect(ann.row(bob.name).locator(".unread")).to_have_text("1 unread")
+        ann.open_conversation(bob.name)
+        shown = ann.page.locator(".messages .divider, .messages .content")
+        expect(shown).to_have_text(["Today", "seen", "New messages", "unseen"])
+
+    def test_who_deleted_their_account_can_not_be_written_to(self, ann: Visitor, anna: Person) -> None:
+        ann.find(anna.username)
+        ann.write("hello")
+        ann.sees_status("hello", "sent")
+        anna.client.delete("/user/me", {"password": PASSWORD}).succeeded()
+        ann.page.reload()
+        expect(ann.page.get_by_role("heading", name="Deleted User")).to_be_visible()
+        expect(ann.composer).to_be_hidden()
+
+
+@pytest.mark.parametrize("text", ["שלום עולם", "مرحبا", "W" * 3000, "👩‍👩‍👧‍👦" * 20])
+def test_no_text_makes_the_page_wider_than_a_small_phone(visit: Visit, anna: Person, text: str) -> None:
+    visitor = visit(width=320, height=640)
+    visitor.sign_up()
+    visitor.find(anna.username)
+    visitor.write(text)
+    visitor.sees(text)
+    assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 320
+    assert visitor.page.locator(".scroller").evaluate("node => node.scrollWidth <= node.clientWidth")

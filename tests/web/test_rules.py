@@ -1,0 +1,138 @@
+"""Rules of the page that can be tried without a conversation, in the browser that follows them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from tests.web.visitor import Visit
+
+Run = Callable[..., Any]
+
+
+RUN = """async ([name, code, argument]) => {
+    const main = document.querySelector("script[src]").src;
+    const module = await import(new URL(name, main));
+    return CODE(module, argument);
+}"""
+
+
+@pytest.fixture
+def run(visit: Visit) -> Run:
+    """`run("text.js", "(module, text) => module.pieces(text)", "…")` in a page of the server's."""
+    page = visit().page
+
+    def ran(name: str, code: str, argument: object = None) -> Any:  # noqa: ANN401  as JSON is
+        return page.evaluate(RUN.replace("CODE", f"({code})"), [name, code, argument])
+
+    return ran
+
+
+@pytest.mark.parametrize(
+    ("text", "links"),
+    [
+        ("no link", []),
+        ("https://example.org", ["https://example.org/"]),
+        ("(see https://example.org/a).", ["https://example.org/a"]),
+        ("https://en.wikipedia.org/wiki/Chat_(software)", ["https://en.wikipedia.org/wiki/Chat_(software)"]),
+        ("http://a.example http://b.example!", ["http://a.example/", "http://b.example/"]),
+        ("javascript:alert(1) data:text/html,x ftp://a.example", []),
+        ("https://", []),
+        ("https://exa<b>mple", ["https://exa/"]),
+    ],
+)
+def test_links_are_http_and_end_before_the_sentence_does(run: Run, text: str, links: list[str]) -> None:
+    found = run("text.js", "(module, text) => module.pieces(text)", text)
+    assert "".join(piece["text"] for piece in found) == text
+    assert [piece["href"] for piece in found if "href" in piece] == links
+
+
+def test_pauses_double_to_half_a_minute_and_begin_anew_only_when_told(run: Run) -> None:
+    code = """({ Backoff }) => {
+        const pause = new Backoff(() => 1);
+        const pauses = Array.from({ length: 9 }, () => pause.next());
+        pause.held();
+        return [...pauses, pause.next()];
+    }"""
+    assert run("backoff.js", code) == [500, 1000, 2000, 4000, 8000, 16000, 30000, 30000, 30000, 500]
+
+
+def test_pauses_are_anything_up_to_their_bound(run: Run) -> None:
+    pauses = run("backoff.js", "({ Backoff }) => [...Array(300)].map(() => new Backoff().next())")
+    assert min(pauses) < 50
+    assert max(pauses) > 450
+    assert all(0 <= pause < 500 for pause in pauses)
+
+
+class TestAConversationsMessages:
+    """Whatever comes twice, late or in another order, each is there once and in order."""
+
+    SETUP = """
+        const none = { conversationId: "c", participantId: "bob", participantUsername: "bob", lastMessage: null,
+            lastMessageAt: 0, unreadCount: 0, deliveredSeq: 0, readSeq: 0, myReadSeq: 0 };
+        const upTo = (lastSeq) => new Conversation({ ...none, lastSeq, messageCount: lastSeq });
+        const message = (seq) => ({ id: `m${seq}`, seq, senderId: "bob", content: `${seq}`, createdAt: seq });
+        const seqs = (conversation) => conversation.messages.map(({ seq }) => seq);
+    """
+
+    def result(self, run: Run, code: str) -> object:
+        return run("conversation.js", f"({{ Conversation }}) => {{ {self.SETUP} {code} }}")
+
+    def test_a_message_that_comes_twice_is_there_once(self, run: Run) -> None:
+        code = """
+            const c = upTo(0);
+            for (const seq of [1, 2, 2, 1, 3]) c.receive(message(seq), "ann");
+            return [seqs(c), c.facts.unreadCount];
+        """
+        assert self.result(run, code) == [[1, 2, 3], 3]
+
+    def test_one_that_comes_too_early_waits_for_those_before_it(self, run: Run) -> None:
+        code = """
+            const c = upTo(0);
+            for (const seq of [1, 4]) c.receive(message(seq), "ann");
+            const early = [seqs(c), c.hasGap];
+            c.append([message(2), message(3)]);
+            return [early, seqs(c), c.hasGap];
+        """
+        assert self.result(run, code) == [[[1], True], [1, 2, 3, 4], False]
+
+    def test_pages_that_overlap_are_laid_together(self, run: Run) -> None:
+        code = """
+            const c = upTo(6);
+            c.replace([4, 5].map(message));
+            c.prepend([2, 3, 4].map(message));
+            c.append([5, 6].map(message));
+            return [seqs(c), c.hasOlder, c.isAtNewest];
+        """
+        assert self.result(run, code) == [[2, 3, 4, 5, 6], True, True]
+
+    def test_what_comes_while_old_messages_are_shown_is_not_put_beside_them(self, run: Run) -> None:
+        code = """
+            const c = upTo(90);
+            c.replace([10, 11].map(message));
+            c.receive(message(91), "ann");
+            return [seqs(c), c.facts.lastSeq, c.isAtNewest];
+        """
+        assert self.result(run, code) == [[10, 11], 91, False]
+
+    def test_marks_only_rise(self, run: Run) -> None:
+        code = """
+            const c = upTo(3);
+            c.reach("read", 3);
+            c.reach("delivered", 2);
+            c.reach("read", 1);
+            return c.statusOf(message(3));
+        """
+        assert self.result(run, code) == "read"
+
+    def test_what_was_read_here_stays_read_whatever_an_older_answer_says(self, run: Run) -> None:
+        code = """
+            const c = upTo(3);
+            c.replace([1, 2, 3].map(message));
+            c.readHere(3);
+            c.learn({ ...none, lastSeq: 3, messageCount: 3, unreadCount: 3 });
+            return [c.facts.myReadSeq, c.facts.unreadCount];
+        """
+        assert self.result(run, code) == [3, 0]

@@ -1,0 +1,132 @@
+"""The page as files: what it loads, how much, how it is kept, and what it may not do."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from importlib.resources import files
+from urllib.parse import urljoin
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.server import Server, running_server
+from tests.web.visitor import Visit, Visitor
+
+WEB = files("chat_server") / "web"
+MODULES = sorted(path.name for path in WEB.iterdir() if path.name.endswith(".js") and path.name != "worker.js")
+MOST_BYTES = 60 * 1024
+
+
+def test_the_first_load_is_small(shared_server: Server) -> None:
+    client = shared_server.client()
+    page = client.request("GET", "/", headers={"Accept-Encoding": "gzip"})
+    loaded = re.findall(r'(?:src|href)="(page/[^"]+)"', gzip.decompress(page.body).decode())
+    answers = [client.request("GET", f"/{path}", headers={"Accept-Encoding": "gzip"}) for path in loaded]
+    assert sum(len(answer.body) for answer in (page, *answers)) < MOST_BYTES
+
+
+def test_the_entrance_needs_nothing_that_the_page_does_not_name(visit: Visit) -> None:
+    """Whatever is not named there would be asked for in a second round."""
+    asked: list[str] = []
+    visitor = visit()
+    visitor.page.on("request", lambda request: asked.append(request.url))
+    visitor.open()
+    expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
+    index = (WEB / "index.html").read_text()
+    named = set(re.findall(r"page/{version}/([\w.]+)", index))
+    files_asked = {url.rpartition("/")[2] for url in asked} - {""}
+    assert files_asked - {"worker.js"} <= named
+
+
+def test_every_module_is_named_by_the_page_so_that_none_waits_for_another() -> None:
+    index = (WEB / "index.html").read_text()
+    assert sorted(re.findall(r"page/{version}/(\w+\.js)", index)) == MODULES
+
+
+def test_files_come_compressed_to_who_takes_that_and_keep_for_ever(shared_server: Server) -> None:
+    client = shared_server.client()
+    page = client.request("GET", "/").body.decode()
+    [script] = re.findall(r'src="([^"]+)"', page)
+    plain = client.request("GET", f"/{script}")
+    packed = client.request("GET", f"/{script}", headers={"Accept-Encoding": "br, gzip"})
+    refused = client.request("GET", f"/{script}", headers={"Accept-Encoding": "gzip;q=0"})
+    assert "content-encoding" not in plain.headers
+    assert packed.headers["content-encoding"] == "gzip"
+    assert gzip.decompress(packed.body) == plain.body == refused.body
+    assert "immutable" in plain.headers["cache-control"]
+    assert client.request("GET", "/").headers["cache-control"] == "no-cache"
+
+
+@pytest.mark.parametrize(
+    "path", ["/page/000000000000/main.js", "/page/{version}/none.js", "/page/{version}/index.html"]
+)
+def test_there_are_no_other_files_or_versions(shared_server: Server, path: str) -> None:
+    client = shared_server.client()
+    [version] = set(re.findall(r"page/(\w+)/main", client.request("GET", "/").body.decode()))
+    answer = client.request("GET", path.replace("{version}", version))
+    assert (answer.status, answer.error) == (404, "NOT_FOUND")
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        "document.body.innerHTML = '<b>x</b>'",
+        "document.head.append(Object.assign(document.createElement('script'), { src: 'https://example.org/x.js' }))",
+        "document.head.append(Object.assign(document.createElement('script'), { text: 'window.ran = true' }))",
+        "setTimeout('window.ran = true')",
+    ],
+)
+def test_text_that_became_markup_or_code_would_still_do_nothing(visit: Visit, attempt: str) -> None:
+    visitor = visit()
+    refused = visitor.page.evaluate(
+        f"() => {{ try {{ {attempt}; return ''; }} catch (error) {{ return error.name; }} }}"
+    )
+    assert refused in {"TypeError", "EvalError"}
+    assert any("Trusted" in complaint or "Content Security Policy" in complaint for complaint in visitor.complaints)
+    visitor.complaints.clear()
+
+
+def test_the_page_can_be_installed(visit: Visit) -> None:
+    visitor = visit()
+    address = visitor.page.evaluate("document.querySelector('link[rel=manifest]').href")
+    manifest = visitor.page.evaluate("(address) => fetch(address).then((answer) => answer.json())", address)
+    assert (manifest["name"], manifest["display"]) == ("chat-server", "standalone")
+    assert urljoin(address, manifest["start_url"]) == f"{visitor.url}/"
+    icon = urljoin(address, manifest["icons"][0]["src"])
+    assert visitor.page.evaluate("(address) => fetch(address).then(({ status }) => status)", icon) == 200
+
+
+def test_without_a_server_the_page_opens_all_the_same(visit: Visit, tmp_path_factory: pytest.TempPathFactory) -> None:
+    with running_server(tmp_path_factory.mktemp("gone")) as server:
+        visitor = visit(server)
+        visitor.page.wait_for_function("() => navigator.serviceWorker.controller")
+    visitor.page.reload()
+    expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_browser_without_websockets_is_told(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.add_init_script("delete window.WebSocket")
+    visitor.open()
+    expect(visitor.page.get_by_role("status")).to_contain_text("This browser has no WebSocket")
+
+
+def test_without_javascript_the_page_says_that_it_needs_it(visit: Visit) -> None:
+    visitor = visit(options={"java_script_enabled": False})
+    expect(visitor.page.get_by_role("alert")).to_contain_text("needs JavaScript")
+
+
+def test_one_who_looks_elsewhere_is_notified(visit: Visit, bob: Visitor) -> None:
+    ann = visit(options={"permissions": ["notifications"]})
+    ann.sign_up()
+    ann.page.wait_for_function("() => navigator.serviceWorker.controller")
+    ann.another_tab()
+    bob.find(ann.name)
+    bob.write("psst")
+    ann.page.wait_for_function(
+        """async () => {
+            const worker = await navigator.serviceWorker.ready;
+            return (await worker.getNotifications()).some(({ body }) => body === "psst");
+        }"""
+    )
