@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from testinfra.host import Host
 
+from infra_tests.drills.disposable import wait_for
 from infra_tests.shell import Shell
 from infra_tests.site import EXECUTABLE, Expected, Site
 
@@ -58,7 +59,8 @@ def test_what_it_relies_on_runs_and_comes_back_after_a_reboot(host: Host, expect
 
 
 def test_one_server_runs_and_no_other(host: Host) -> None:
-    """Two processes on one database hold each other up."""
+    """Two processes on one database hold each other up. What looks after the one, as doctor's timer does, soon ends."""
+    wait_for("one process", lambda: len(host.process.filter(comm="chat-server")) == 1)
     [process] = host.process.filter(comm="chat-server")
     assert process.user == "chat-server"
     assert str(process.pid) == host.service("chat-server").systemd_properties["MainPID"]

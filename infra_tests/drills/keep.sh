@@ -52,11 +52,14 @@ restore() {
 
 put_back() {
 	if [ -e "$KEPT$1" ]; then
-		diff --recursive --no-dereference --brief "$KEPT$1" "$1" >/dev/null 2>&1 || {
+		if diff --recursive --no-dereference --brief "$KEPT$1" "$1" >/dev/null 2>&1; then
+			# Whoever reads it meanwhile finds it whole.
+			[ -d "$1" ] || cp --archive --attributes-only --no-target-directory "$KEPT$1" "$1"
+		else
 			rm -rf "$1"
+			cp --archive --no-target-directory "$KEPT$1" "$1"
 			echo "$1"
-		}
-		[ -d "$1" ] || cp --archive --no-target-directory "$KEPT$1" "$1"
+		fi
 	elif [ -e "$1" ]; then
 		rm -rf "$1"
 		echo "$1"
