@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
 from pathlib import Path
 from typing import Final
 
@@ -65,14 +64,9 @@ def openers(site: Site) -> Finding:
 
 def write_lock(site: Site) -> Finding:
     """Nobody but the server holds the write lock for longer than a moment."""
-    held: Counter[int] = Counter()
-    for _ in range(SAMPLES):
-        if pid := processes.writer_of(site.database):
-            held[pid] += 1
-        time.sleep(SAMPLE_SECONDS)
-    server = processes.server_of(site.database)
-    stuck = [pid for pid, times in held.items() if times == SAMPLES and pid != server]
-    holder = processes.process(stuck[0]) if stuck else None
+    server, first = processes.server_of(site.database), processes.writer_of(site.database)
+    stays = first not in {None, server} and all(_again(site, first) for _ in range(SAMPLES - 1))
+    holder = processes.process(first) if first and stays else None
     if holder is None:
         return Finding("ok", "nobody keeps the database locked")
     return Finding(
@@ -80,6 +74,12 @@ def write_lock(site: Site) -> Finding:
         f"{holder} has kept the database locked for {SAMPLES * SAMPLE_SECONDS:.1f} s or more: no message can be stored",
         holder.end,
     )
+
+
+def _again(site: Site, pid: int | None) -> bool:
+    """Whether it is still the same one, a moment later."""
+    time.sleep(SAMPLE_SECONDS)
+    return processes.writer_of(site.database) == pid
 
 
 QUESTIONS: Final = (
