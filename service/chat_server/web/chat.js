@@ -32,7 +32,7 @@ export class Chat extends EventTarget {
     this.#session = session;
     this.#store = store;
     this.#connection = connection;
-    this.history = new History(session, store, (conversation) => this.#changed(conversation));
+    this.history = new History(session, store, { changed: (conversation) => this.#changed(conversation), missed: (error) => this.#later(error) });
     this.outbox = new Outbox(store, connection);
     this.outbox.addEventListener("change", ({ detail }) => this.#changed(this.#conversations.get(detail.conversationId)));
     connection.addEventListener("frame", ({ detail }) => this.#heard(detail));
@@ -161,10 +161,12 @@ export class Chat extends EventTarget {
 
   /** Something could not be asked for: tries again as long as there is a connection, whose end begins all anew anyway. */
   #later(error) {
+    if (this.#timer) return;
     console.info(error.message);
-    const again = () => this.#connection.state === "open" && this.#pull().catch((reason) => this.#later(reason));
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(again, 1000 + this.#pause.next());
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      if (this.#connection.state === "open") this.#pull().catch((reason) => this.#later(reason));
+    }, 1000 + this.#pause.next());
   }
 
   async #message(data, id, createdAt) {

@@ -9,12 +9,17 @@ export class History {
   #session;
   #store;
   #changed;
+  #missed;
 
-  /** @param {(conversation: object) => void} changed is told when a conversation has other messages at hand */
-  constructor(session, store, changed) {
+  /**
+   * @param {{changed: (conversation: object) => void, missed: (error: Error) => void}} told when a conversation has other
+   *   messages at hand, and when the newest could not be fetched
+   */
+  constructor(session, store, { changed, missed }) {
     this.#session = session;
     this.#store = store;
     this.#changed = changed;
+    this.#missed = missed;
   }
 
   /** Has the newest messages at hand: those that are kept here at once, then what the server has. */
@@ -27,6 +32,15 @@ export class History {
 
   /** Fetches what lies between the messages at hand and the newest, unless older ones are wanted. */
   async catchUp(conversation) {
+    try {
+      await this.#catchUp(conversation);
+    } catch (error) {
+      this.#missed(error);
+      throw error;
+    }
+  }
+
+  async #catchUp(conversation) {
     if (conversation.isAway) return;
     if (!conversation.messages.length || conversation.facts.lastSeq - conversation.upTo > MOST_CATCH_UP) {
       conversation.replace(await this.#fetch(conversation));
