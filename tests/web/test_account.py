@@ -86,5 +86,5 @@ def test_an_account_is_deleted_only_with_its_password(ann: Visitor, shared_serve
     expect(dialog.get_by_role("alert")).to_contain_text("wrong")
     dialog.get_by_label("Password").fill(PASSWORD)
     dialog.get_by_role("button", name="Delete for ever").click()
-    expect(ann.page.get_by_role("status")).to_have_text("Your account is deleted.")
+    expect(ann.page.get_by_role("status").filter(has_text="Your account is deleted.")).to_be_visible()
     assert shared_server.client().log_in(ann.name).error == "ACCOUNT_DELETED"

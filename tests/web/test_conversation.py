@@ -90,7 +90,7 @@ class TestWriting:
         ann.composer.fill("😀" * 4_990)
         expect(count).to_have_text("10 characters left")
         ann.composer.fill("😀" * 5_001)
-        expect(count).to_have_text("1 characters too many")
+        expect(count).to_have_text("1 character too many")
         expect(ann.page.get_by_role("button", name="Send")).to_be_disabled()
         ann.composer.press("Enter")
         expect(ann.page.locator(".content")).to_have_count(0)

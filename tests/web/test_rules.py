@@ -127,6 +127,55 @@ class TestAConversationsMessages:
         """
         assert self.result(run, code) == "read"
 
+    def test_an_older_answer_lowers_no_mark_and_takes_nothing_away(self, run: Run) -> None:
+        code = """
+            const c = upTo(3);
+            c.isThere(false, 77);
+            c.reach("read", 3);
+            c.learn({ ...none, lastSeq: 3, messageCount: 3 });
+            return [c.statusOf(message(3)), c.facts.lastSeenAt];
+        """
+        assert self.result(run, code) == ["read", 77]
+
+    def test_pages_asked_for_before_others_took_their_place_are_not_put_beside_them(self, run: Run) -> None:
+        code = """
+            const c = upTo(90);
+            c.replace([40, 41].map(message));
+            c.append([80, 81].map(message));
+            c.prepend([7, 8].map(message));
+            return seqs(c);
+        """
+        assert self.result(run, code) == [40, 41]
+
+    def test_what_was_read_in_part_on_another_device_leaves_at_most_the_rest_unread(self, run: Run) -> None:
+        code = """
+            const c = upTo(10);
+            c.learn({ ...none, lastSeq: 10, messageCount: 10, unreadCount: 10 });
+            c.readHere(7);
+            return c.facts.unreadCount;
+        """
+        assert self.result(run, code) == 3
+
+    def test_messages_of_a_conversation_that_the_list_has_not_told_of_say_how_far_it_goes(self, run: Run) -> None:
+        code = """
+            const c = upTo(0);
+            c.replace([{ ...message(8), senderId: "ann", recipientId: "bob", status: "read" }, message(9)]);
+            return [c.facts.lastSeq, c.facts.unreadCount, c.statusOf({ seq: 8 })];
+        """
+        assert self.result(run, code) == [9, 1, "read"]
+
+    def test_one_that_is_stored_and_still_in_the_outbox_is_shown_once(self, run: Run) -> None:
+        code = """async () => {
+            const { Conversation } = await import(new URL("conversation.js", document.querySelector("script").src));
+            const { bubbles } = await import(new URL("bubbles.js", document.querySelector("script").src));
+            SETUP
+            const c = upTo(1);
+            c.replace([{ ...message(1), senderId: "ann" }]);
+            return bubbles(c, { me: "ann", unreadAfter: 0, unsent: [{ id: "m1" }, { id: "m2" }] }).map(({ key }) => key);
+        }"""
+        keys = run("dom.js", code.replace("SETUP", self.SETUP))
+        assert keys[1:] == ["mine-m1", "mine-m2"]
+
     def test_what_was_read_here_stays_read_whatever_an_older_answer_says(self, run: Run) -> None:
         code = """
             const c = upTo(3);

@@ -13,8 +13,8 @@ from tests.client import PASSWORD, Client, Person
 
 PATIENCE_MS = 15_000
 
-# What a server that is away on purpose makes every browser say.
-EXPECTED = ("net::ERR_", "WebSocket connection to", "Failed to load resource")
+# What a server that is away on purpose makes every browser say, and one without service workers.
+EXPECTED = ("net::ERR_", "WebSocket connection to", "Failed to load resource", "Service Worker registration blocked")
 
 
 class Visitor:

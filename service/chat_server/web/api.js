@@ -27,40 +27,41 @@ export class UnreachableError extends Error {
  * @throws {RefusedError | UnreachableError} and an AbortError where the signal says so
  */
 export async function call(method, path, { token, body, signal } = {}) {
-  const answer = await exchange(method, path, { token, body, signal });
+  const limit = AbortSignal.timeout(LONGEST_MS);
+  const answer = await exchange(method, path, { token, body, signal: signal ? AbortSignal.any([signal, limit]) : limit });
   if (answer.status === 204) return null;
   try {
     return await answer.json();
   } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new UnreachableError(error);
+    throw unreachable(error);
   }
 }
 
-/** What the server answered as it is, for a download. */
+/** What the server answered as it is, for a download, which may take its time. */
 export async function exchange(method, path, { token, body, signal } = {}) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
   if (body) headers["Content-Type"] = "application/json";
-  const limit = AbortSignal.timeout(LONGEST_MS);
   let answer;
   try {
     answer = await fetch(path, {
       method,
       headers,
       body: body && JSON.stringify(body),
-      signal: signal ? AbortSignal.any([signal, limit]) : limit,
+      signal,
       cache: "no-store",
       credentials: "omit",
     });
   } catch (error) {
-    if (signal?.aborted) throw error;
-    throw new UnreachableError(error);
+    throw unreachable(error);
   }
   if (answer.ok) return answer;
   const said = await answer.json().catch(() => ({}));
   if (typeof said.error !== "string") throw new UnreachableError(`status ${answer.status}`);
   throw new RefusedError(answer.status, said);
 }
+
+/** One who called it off knows that they did. */
+const unreachable = (error) => (error.name === "AbortError" ? error : new UnreachableError(error));
 
 /** A path with a query. */
 export const query = (path, values) => `${path}?${new URLSearchParams(values)}`;

@@ -22,7 +22,7 @@ export async function notify({ conversation, message }, open) {
   const options = { body: message.content.slice(0, 200), tag: conversation.id, icon: icon(), data: conversation.id };
   const worker = await navigator.serviceWorker?.getRegistration();
   // Phones have notifications of the worker's only; it opens the conversation.
-  if (worker?.active) return worker.showNotification(conversation.name, options);
+  if (worker?.active) return worker.showNotification(conversation.name, options).catch((error) => console.info(error.message));
   new Notification(conversation.name, options).onclick = () => {
     window.focus();
     open(conversation);

@@ -22,11 +22,15 @@ export function bubbles(conversation, { me, unsent, unreadAfter, retry, discard 
     shown.push(stored(message, before, { conversation, me }));
     before = message;
   }
-  if (!conversation.isAtNewest) return shown;
-  for (const entry of unsent) shown.push(waiting(entry, { retry, discard }));
+  if (conversation.isAway) return shown;
+  const here = new Set(shown.map(({ key }) => key));
+  // One that is stored is not yet out of the outbox at once.
+  for (const entry of unsent) if (!here.has(keyOf(entry))) shown.push(waiting(entry, { retry, discard }));
   return shown;
 }
 
+// What is written here has the same key while it waits and when it is stored, so that it stays where it is.
+const keyOf = ({ id }) => `mine-${id}`;
 const UNREAD = { key: "unread", make: () => element("li", { class: "divider unread-line" }, element("span", {}, "New messages")) };
 
 function separator(at) {
@@ -41,8 +45,7 @@ function stored(message, before, { conversation, me }) {
   const mine = message.senderId === me;
   const together = before?.senderId === message.senderId && message.createdAt - before.createdAt < TOGETHER_MS;
   return {
-    // The key that it had while it was waiting, so that it stays where it is.
-    key: mine ? `mine-${message.id}` : `seq-${message.seq}`,
+    key: mine ? keyOf(message) : `seq-${message.seq}`,
     make: () => bubble(message.content, message.createdAt, mine),
     update(node) {
       node.id = `message-${message.seq}`;
@@ -55,7 +58,7 @@ function stored(message, before, { conversation, me }) {
 
 function waiting(entry, { retry, discard }) {
   return {
-    key: `mine-${entry.id}`,
+    key: keyOf(entry),
     make: () => bubble(entry.content, entry.writtenAt, true),
     update(node) {
       mark(node, entry.failure ? "failed" : "pending");

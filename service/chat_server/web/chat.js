@@ -1,12 +1,12 @@
 // All conversations of the person who is signed in: what the server says, what is kept here, and what is to be sent.
 
 import { query } from "./api.js";
-import { Conversation } from "./conversation.js";
+import { Backoff } from "./backoff.js";
+import { Conversation, begun } from "./conversation.js";
+import { History } from "./history.js";
 import { Outbox } from "./outbox.js";
 
-const PAGE = 50;
 const LIST_PAGE = 50;
-const MOST_CATCH_UP = 300;
 
 /**
  * Tells `change` when anything is to be shown anew (`detail`: the conversation, or null for the list of them),
@@ -19,12 +19,20 @@ export class Chat extends EventTarget {
   #connection;
   #cursor = null;
   #conversations = new Map();
+  /** How far the server said that conversations go, when it was ready. */
+  #heads = [];
+  /** The ids of those that the server has told of since. */
+  #current = new Set();
+  #pause = new Backoff();
+  #timer = 0;
+  #refreshing = null;
 
   constructor(session, store, connection) {
     super();
     this.#session = session;
     this.#store = store;
     this.#connection = connection;
+    this.history = new History(session, store, { changed: (conversation) => this.#changed(conversation), missed: (error) => this.#later(error) });
     this.outbox = new Outbox(store, connection);
     this.outbox.addEventListener("change", ({ detail }) => this.#changed(this.#conversations.get(detail.conversationId)));
     connection.addEventListener("frame", ({ detail }) => this.#heard(detail));
@@ -74,60 +82,6 @@ export class Chat extends EventTarget {
     return this.#conversations.get(started.conversationId);
   }
 
-  /** Has the newest messages at hand: those that are kept here at once, then what the server has. */
-  async open(conversation) {
-    if (!conversation.messages.length) {
-      conversation.replace(await this.#store.newest(conversation.id, { limit: PAGE }));
-      this.#changed(conversation);
-    }
-    await this.catchUp(conversation);
-  }
-
-  /** Fetches what lies between the messages at hand and the newest. */
-  async catchUp(conversation) {
-    if (!conversation.messages.length || conversation.facts.lastSeq - conversation.upTo > MOST_CATCH_UP) {
-      conversation.replace(await this.#fetch(conversation));
-    }
-    while (!conversation.isAtNewest || conversation.hasGap) {
-      const page = await this.#fetch(conversation, { after: conversation.upTo, limit: 100 });
-      if (!page.length) break;
-      conversation.append(page);
-    }
-    this.#changed(conversation);
-  }
-
-  /** One page of messages before those at hand, from here where the server is not reached. */
-  async loadOlder(conversation) {
-    const before = conversation.firstSeq;
-    const kept = await this.#store.newest(conversation.id, { before, limit: PAGE });
-    const follows = kept.at(-1)?.seq === before - 1;
-    conversation.prepend(follows ? kept : await this.#fetch(conversation, { before, limit: PAGE }));
-    this.#changed(conversation);
-  }
-
-  /** One page of messages after those at hand. */
-  async loadNewer(conversation) {
-    conversation.append(await this.#fetch(conversation, { after: conversation.upTo, limit: PAGE }));
-    this.#changed(conversation);
-  }
-
-  /** Has the messages around a seq at hand in place of others. */
-  async jump(conversation, seq) {
-    conversation.replace(await this.#fetch(conversation, { before: seq + PAGE / 2, limit: PAGE }));
-    this.#changed(conversation);
-  }
-
-  /** Has the newest messages at hand again. */
-  async jumpToNewest(conversation) {
-    if (!conversation.isAtNewest) conversation.replace(await this.#fetch(conversation));
-    this.#changed(conversation);
-  }
-
-  search(conversation, words, { before, signal } = {}) {
-    const path = query(`conversations/${conversation.id}/search`, { q: words, ...(before && { before }) });
-    return this.#session.call("GET", path, { signal });
-  }
-
   send(conversation, content) {
     return this.outbox.add(conversation.id, conversation.facts.participantId, content);
   }
@@ -146,18 +100,12 @@ export class Chat extends EventTarget {
     this.#connection.send("typing", { recipientId: conversation.facts.participantId, isTyping });
   }
 
-  async #fetch(conversation, cursor = { limit: PAGE }) {
-    const path = query(`conversations/${conversation.id}/messages`, cursor);
-    const { messages } = await this.#session.call("GET", path);
-    await this.#store.keepMessages(messages.map((message) => ({ ...message, conversationId: conversation.id })));
-    return messages;
-  }
-
   #learn(list) {
     const known = list.map((facts) => {
       const conversation = this.#conversations.get(facts.conversationId);
       if (!conversation) this.#conversations.set(facts.conversationId, new Conversation(facts));
       else this.#relearn(conversation, facts);
+      this.#current.add(facts.conversationId);
       return this.#conversations.get(facts.conversationId);
     });
     this.#keep(known);
@@ -172,45 +120,82 @@ export class Chat extends EventTarget {
     }
   }
 
-  #heard({ id, type, timestamp, data }) {
+  async #heard({ id, type, timestamp, data }) {
     const of = { ready: this.#ready, message: this.#message, ack: this.#ack, typing: this.#typing, presence: this.#presence };
-    if (type === "error") this.outbox.refused(id, data);
-    else of[type]?.call(this, data, id, timestamp);
+    try {
+      if (type === "error") await this.outbox.refused(id, data);
+      else await of[type]?.call(this, data, id, timestamp);
+    } catch (error) {
+      this.#later(error);
+    }
   }
 
   async #ready({ conversations }) {
-    this.#cursor = null;
-    await this.loadMore();
-    const unknown = conversations.filter(({ conversationId }) => !this.#conversations.has(conversationId));
-    while (unknown.some(({ conversationId }) => !this.#conversations.has(conversationId)) && this.hasMore) await this.loadMore();
-    const open = this.conversations.filter((conversation) => conversation.messages.length);
-    await Promise.all(open.map((conversation) => conversation.isAtNewest || this.catchUp(conversation)));
+    this.#heads = conversations;
+    this.#current.clear();
+    for (const { conversationId, lastSeq } of conversations) this.#rewind(this.#conversations.get(conversationId), lastSeq);
+    await this.#pull().catch((error) => this.#later(error));
     await this.outbox.load();
     this.outbox.restart();
     this.#changed(null);
   }
 
+  #rewind(conversation, lastSeq) {
+    if (!conversation || conversation.facts.lastSeq <= lastSeq) return;
+    conversation.rewind(lastSeq);
+    this.#store.dropMessages(conversation.id);
+  }
+
+  /** Learns what has changed since the last connection. */
+  async #pull() {
+    const isBehind = ({ conversationId, lastSeq }) => !(this.#conversations.get(conversationId)?.facts.lastSeq >= lastSeq);
+    this.#cursor = null;
+    do await this.loadMore();
+    while (this.hasMore && this.#heads.some(isBehind));
+    // Of the others nobody has said whether they are there.
+    for (const conversation of this.conversations) if (!this.#current.has(conversation.id)) conversation.isThere(false);
+    await Promise.all(this.conversations.map((conversation) => conversation.isWanted && this.history.catchUp(conversation)));
+    this.#pause.held();
+    this.#changed(null);
+  }
+
+  /** Something could not be asked for: tries again as long as there is a connection, whose end begins all anew anyway. */
+  #later(error) {
+    if (this.#timer) return;
+    console.info(error.message);
+    this.#timer = setTimeout(() => {
+      this.#timer = 0;
+      if (this.#connection.state === "open") this.#pull().catch((reason) => this.#later(reason));
+    }, 1000 + this.#pause.next());
+  }
+
   async #message(data, id, createdAt) {
     const { conversationId, seq, senderId, senderUsername, recipientId, content, status } = data;
     const message = { id, seq, senderId, senderUsername, recipientId, content, createdAt, status };
-    if (!this.#conversations.has(conversationId)) {
-      if (senderId === this.me) return this.#reload(); // begun on another device
-      this.#learn([begun({ conversationId, participantId: senderId, participantUsername: senderUsername, participantIsOnline: true })]);
-    }
-    if (senderId === this.me) await this.outbox.stored(id);
+    if (senderId === this.me) return this.#stored(conversationId, message);
+    const isKnown = this.#conversations.has(conversationId);
+    if (!isKnown) this.#learn([begun({ conversationId, participantId: senderId, participantUsername: senderUsername, participantIsOnline: true })]);
     await this.#receive(this.#conversations.get(conversationId), message);
+    if (!isKnown) await this.#refresh();
+  }
+
+  /** One's own is stored, whichever device it was written on. It is shown as that before it is out of the outbox. */
+  async #stored(conversationId, message) {
+    const conversation = this.#conversations.get(conversationId);
+    const received = conversation ? this.#receive(conversation, message) : this.#refresh(); // begun on another device
+    await Promise.all([received, this.outbox.stored(message.id)]);
   }
 
   async #receive(conversation, message) {
     const isNew = message.seq > conversation.facts.lastSeq;
     conversation.receive(message, this.me);
     this.#changed(conversation);
-    await this.#store.keepMessages([{ ...message, conversationId: conversation.id }]);
-    this.#keep([conversation]);
-    if (conversation.hasGap) await this.catchUp(conversation);
     if (isNew && message.senderId !== this.me) {
       this.dispatchEvent(new CustomEvent("arrived", { detail: { conversation, message } }));
     }
+    await this.#store.keepMessages([{ ...message, conversationId: conversation.id }]);
+    this.#keep([conversation]);
+    if (conversation.hasGap) await this.history.catchUp(conversation);
   }
 
   async #ack(data, id) {
@@ -225,12 +210,10 @@ export class Chat extends EventTarget {
 
   async #sent({ messageId, conversationId, seq, serverTimestamp }, id) {
     const entry = this.outbox.entry(messageId);
-    await this.outbox.stored(id);
-    if (!entry) return;
-    const conversation = this.#conversations.get(conversationId);
+    if (!entry) return this.outbox.stored(id);
     const { recipientId, content } = entry;
-    const stored = { id, seq, senderId: this.me, senderUsername: this.#session.username, recipientId, content };
-    await this.#receive(conversation, { ...stored, createdAt: serverTimestamp, status: "sent" });
+    const message = { id, seq, senderId: this.me, senderUsername: this.#session.username, recipientId, content };
+    await this.#stored(conversationId, { ...message, createdAt: serverTimestamp, status: "sent" });
   }
 
   #typing({ senderId, isTyping }) {
@@ -244,14 +227,20 @@ export class Chat extends EventTarget {
   #presence({ userId, isOnline, lastSeenAt }) {
     const conversation = this.#with(userId);
     if (!conversation) return;
-    conversation.facts = { ...conversation.facts, participantIsOnline: isOnline, lastSeenAt };
+    conversation.isThere(isOnline, lastSeenAt);
+    this.#current.add(conversation.id);
     this.#changed(conversation);
   }
 
-  /** The newest conversations as the server has them. */
-  async #reload() {
-    this.#cursor = null;
-    await this.loadMore();
+  /** The newest conversations as the server has them; for many who want them, asked for once. */
+  #refresh() {
+    const ask = async () => {
+      const { conversations } = await this.#session.call("GET", query("conversations", { limit: LIST_PAGE }));
+      this.#learn(conversations);
+      this.#changed(null);
+    };
+    this.#refreshing ??= ask().finally(() => (this.#refreshing = null));
+    return this.#refreshing;
   }
 
   #with(userId) {
@@ -265,11 +254,4 @@ export class Chat extends EventTarget {
   #changed(conversation) {
     this.dispatchEvent(new CustomEvent("change", { detail: conversation }));
   }
-}
-
-/** The facts of a conversation without messages. */
-function begun({ conversationId, participantId, participantUsername, participantIsOnline }) {
-  const none = { lastMessage: null, lastMessageAt: null, messageCount: 0, lastSeq: 0, unreadCount: 0 };
-  const marks = { deliveredSeq: 0, readSeq: 0, myReadSeq: 0 };
-  return { conversationId, participantId, participantUsername, participantIsOnline, ...none, ...marks };
 }

@@ -8,6 +8,9 @@ const NEAR = 4_500;
 const TOLD_EACH_MS = 3_000;
 const DRAFT_PAUSE_MS = 300;
 
+/** On a phone Enter begins a line: there is no other way to, and the button sends. */
+const hasNoShift = () => matchMedia("(pointer: coarse)").matches;
+
 /**
  * @param {{store: object, conversation: object, send: (text: string) => void, typing: (isTyping: boolean) => void}} options
  */
@@ -16,6 +19,7 @@ export function composer({ store, conversation, send, typing }) {
   const count = element("span", { id: "compose-count", class: "count", role: "status" });
   const button = element("button", { type: "submit", class: "icon-button primary", "aria-label": "Send", title: "Send" }, icon(ICONS.send));
   const form = element("form", { class: "composer" }, element("label", { class: "heard", for: "compose" }, `Message to ${conversation.name}`), text, count, button);
+  let isTouched = false;
   let toldAt = 0;
   let keeping = 0;
 
@@ -24,7 +28,7 @@ export function composer({ store, conversation, send, typing }) {
 
   function changed() {
     const over = length() - MOST;
-    say(count, length() < NEAR ? "" : over > 0 ? `${over.toLocaleString()} characters too many` : `${(-over).toLocaleString()} characters left`);
+    say(count, length() < NEAR ? "" : over > 0 ? `${over.toLocaleString()} ${over === 1 ? "character" : "characters"} too many` : `${(-over).toLocaleString()} characters left`);
     count.classList.toggle("complaint", over > 0);
     text.setAttribute("aria-invalid", over > 0);
     button.disabled = !isGood();
@@ -34,7 +38,8 @@ export function composer({ store, conversation, send, typing }) {
 
   function keepDraft() {
     clearTimeout(keeping);
-    return store.keepDraft(conversation.id, text.value);
+    // What was written in another tab, or is not loaded yet, stays.
+    if (isTouched) store.keepDraft(conversation.id, text.value);
   }
 
   function tell(isTyping) {
@@ -44,6 +49,7 @@ export function composer({ store, conversation, send, typing }) {
   }
 
   text.oninput = () => {
+    isTouched = true;
     changed();
     clearTimeout(keeping);
     keeping = setTimeout(keepDraft, DRAFT_PAUSE_MS);
@@ -52,7 +58,7 @@ export function composer({ store, conversation, send, typing }) {
   text.onblur = () => tell(false);
   text.onkeydown = (event) => {
     // While a word is being composed (Chinese, Japanese), Enter chooses it.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
+    if (event.key !== "Enter" || event.shiftKey || event.isComposing || hasNoShift()) return;
     event.preventDefault();
     form.requestSubmit();
   };
@@ -68,7 +74,7 @@ export function composer({ store, conversation, send, typing }) {
   };
 
   store.draft(conversation.id).then((draft) => {
-    if (text.value === "") text.value = draft;
+    if (!isTouched) text.value = draft;
     changed();
   });
   button.disabled = true;

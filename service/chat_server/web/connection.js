@@ -1,6 +1,6 @@
 // The WebSocket (docs/protocol.md): opened, checked, and opened again.
 
-import { RefusedError, UnreachableError } from "./api.js";
+import { RefusedError } from "./api.js";
 import { Backoff } from "./backoff.js";
 import { SignedOutError } from "./session.js";
 
@@ -92,6 +92,7 @@ export class Connection extends EventTarget {
     } catch (error) {
       return error instanceof SignedOutError ? 1000 : NEVER_OPENED;
     }
+    if (this.state === "closed") return 1000;
     const address = new URL("socket", document.baseURI);
     address.protocol = address.protocol.replace("http", "ws");
     const socket = new WebSocket(address, ["chat-v1", `bearer.${token}`]);
@@ -129,7 +130,7 @@ export class Connection extends EventTarget {
       return true;
     } catch (error) {
       if (error instanceof RefusedError) this.trouble = error.message;
-      return error instanceof UnreachableError || (error instanceof RefusedError && error.code !== "UNAUTHORIZED");
+      return !(error instanceof SignedOutError);
     }
   }
 
@@ -189,6 +190,7 @@ class Watch {
   }
 
   expect(ms) {
+    clearTimeout(this.#timer);
     this.#timer = setTimeout(() => {
       clearInterval(this.#every);
       this.#lost();

@@ -6,6 +6,10 @@ const TYPING_MS = 6_000;
 export class Conversation {
   /** Messages at hand: they follow on one another, the oldest first. */
   messages = [];
+  /** Whether older messages are at hand in place of the newest, on purpose. */
+  isAway = false;
+  /** Whether its messages are to be kept up to date: it has been opened. */
+  isWanted = false;
   #typingUntil = 0;
   #early = new Map();
 
@@ -48,11 +52,20 @@ export class Conversation {
     return this.upTo >= this.facts.lastSeq;
   }
 
-  /** What the server says of it now. What was read here meanwhile stays read. */
+  /** What the server says of it now. What has come, or was read, since it said so stays. */
   learn(facts) {
-    const { lastSeq, myReadSeq } = this.facts;
-    this.facts = facts.lastSeq >= lastSeq ? facts : { ...facts, ...newest(this.facts) };
-    if (myReadSeq > this.facts.myReadSeq) this.readHere(myReadSeq);
+    const known = this.facts;
+    const marks = { deliveredSeq: Math.max(known.deliveredSeq, facts.deliveredSeq), readSeq: Math.max(known.readSeq, facts.readSeq) };
+    this.facts = { ...known, ...facts, ...marks, ...(facts.lastSeq < known.lastSeq && newest(known)) };
+    if (known.myReadSeq > facts.myReadSeq) this.readHere(known.myReadSeq);
+  }
+
+  /** The server goes only so far, and went further once: a backup was restored. What came after it is no more. */
+  rewind(lastSeq) {
+    const least = (seq) => Math.min(seq, lastSeq);
+    const { deliveredSeq, readSeq, myReadSeq } = this.facts;
+    this.facts = { ...this.facts, lastSeq, messageCount: lastSeq, deliveredSeq: least(deliveredSeq), readSeq: least(readSeq), myReadSeq: least(myReadSeq) };
+    this.replace([]);
   }
 
   /** A message that has come, or one's own that is stored now. What is known already is passed over. */
@@ -85,21 +98,32 @@ export class Conversation {
     return this.messages.length ? this.firstSeq > 1 : this.facts.lastSeq > 0;
   }
 
-  /** Older messages that end where those at hand begin. */
+  /** Older messages. Those that do not end where those at hand begin were asked for before others took their place. */
   prepend(page) {
-    this.messages = [...page.filter((message) => message.seq < (this.firstSeq || Infinity)), ...this.messages];
+    const older = page.filter((message) => message.seq < this.firstSeq);
+    if (older.at(-1)?.seq === this.firstSeq - 1) this.messages = [...older, ...this.messages];
   }
 
-  /** Newer messages that begin where those at hand end. */
+  /** Newer messages, likewise. */
   append(page) {
-    this.messages = [...this.messages, ...page.filter((message) => message.seq > this.upTo)];
+    const newer = page.filter((message) => message.seq > this.upTo);
+    if (newer[0]?.seq === this.upTo + 1) this.messages = [...this.messages, ...newer];
+    this.#notice(page);
     this.#takeEarly();
+    if (this.isAtNewest) this.isAway = false;
   }
 
-  /** Other messages in place of those at hand. */
-  replace(page) {
+  /** Other messages in place of those at hand; `isAway`: older ones, on purpose. */
+  replace(page, { isAway = false } = {}) {
     this.messages = page;
     this.#early.clear();
+    this.#notice(page);
+    this.isAway = isAway && !this.isAtNewest;
+  }
+
+  /** Whether the other is online, and when they last were. */
+  isThere(participantIsOnline, lastSeenAt = this.facts.lastSeenAt) {
+    this.facts = { ...this.facts, participantIsOnline, lastSeenAt };
   }
 
   /** The other has got, or has read, everything up to a seq. */
@@ -115,9 +139,10 @@ export class Conversation {
   /** This person has read up to a seq, on whichever device. */
   readHere(upToSeq) {
     if (upToSeq <= this.facts.myReadSeq) return;
-    const known = this.messages.filter((message) => message.seq > upToSeq && message.senderId === this.facts.participantId);
-    const unreadCount = upToSeq >= this.facts.lastSeq || this.isAtNewest ? known.length : this.facts.unreadCount;
-    this.facts = { ...this.facts, myReadSeq: upToSeq, unreadCount };
+    const after = this.messages.filter((message) => message.seq > upToSeq && message.senderId === this.facts.participantId);
+    const isCounted = this.isAtNewest && this.firstSeq <= upToSeq + 1;
+    const most = Math.max(0, Math.min(this.facts.unreadCount, this.facts.lastSeq - upToSeq));
+    this.facts = { ...this.facts, myReadSeq: upToSeq, unreadCount: isCounted ? after.length : most };
   }
 
   /** The newest of the other's messages at hand, which reading goes up to; 0 for none. */
@@ -136,6 +161,19 @@ export class Conversation {
     return TYPING_MS;
   }
 
+  /** What messages tell of how far the conversation goes, where the list has not yet, and how far the other has got. */
+  #notice(page) {
+    const last = page.at(-1);
+    if (last && this.facts.lastSeq === 0) {
+      const { seq, content, createdAt } = last;
+      const unreadCount = page.filter(({ senderId }) => senderId === this.facts.participantId).length;
+      this.facts = { ...this.facts, lastSeq: seq, messageCount: seq, lastMessage: content, lastMessageAt: createdAt, unreadCount };
+    }
+    for (const { seq, status, recipientId } of page) {
+      if (recipientId === this.facts.participantId && status !== "sent") this.reach(status, seq);
+    }
+  }
+
   #takeEarly() {
     for (const seq of this.#early.keys()) if (seq <= this.upTo) this.#early.delete(seq);
     const next = () => this.#early.get(this.upTo + 1);
@@ -148,4 +186,11 @@ export class Conversation {
 
 function newest({ lastSeq, messageCount, lastMessage, lastMessageAt, unreadCount }) {
   return { lastSeq, messageCount, lastMessage, lastMessageAt, unreadCount };
+}
+
+/** The facts of a conversation without messages. */
+export function begun({ conversationId, participantId, participantUsername, participantIsOnline }) {
+  const none = { lastMessage: null, lastMessageAt: null, messageCount: 0, lastSeq: 0, unreadCount: 0 };
+  const marks = { deliveredSeq: 0, readSeq: 0, myReadSeq: 0 };
+  return { conversationId, participantId, participantUsername, participantIsOnline, ...none, ...marks };
 }

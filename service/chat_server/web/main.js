@@ -30,23 +30,26 @@ async function main() {
     document.getElementById("state").textContent = lack;
     return;
   }
+  sessionStorage.removeItem("chat-tries"); // all files have come: start.js
   navigator.serviceWorker?.register(trusted(`page/${version}/worker.js`), { scope: "./" }).catch((error) => console.info(error.message));
   for (let why = ""; ; ) {
-    const session = Session.restore() ?? (await Promise.race([enter(place, { registration, why }), elsewhere()]));
-    why = await chatAs(session);
+    why = await chatAs(Session.restore() ?? (await signedIn(why)));
   }
 }
 
-/** The session that somebody begins in another tab. */
-function elsewhere() {
-  return new Promise((resolve) => {
-    addEventListener("storage", function seen() {
+/** The session that somebody begins here, or in another tab. */
+async function signedIn(why) {
+  const done = new AbortController();
+  const elsewhere = new Promise((resolve) => {
+    const seen = () => {
       const session = Session.restore();
-      if (!session) return;
-      removeEventListener("storage", seen);
-      resolve(session);
-    });
+      if (session) resolve(session);
+    };
+    addEventListener("storage", seen, { signal: done.signal });
   });
+  const session = await Promise.race([enter(place, { registration, why }), elsewhere]);
+  done.abort();
+  return session;
 }
 
 /** Everything while somebody is signed in; gives why that has ended. */
@@ -78,6 +81,7 @@ function show({ session, store, connection, chat }) {
   const side = element("nav", { class: "side", "aria-label": "Conversations" }, element("header", { class: "bar" }, element("h1", {}, document.title.replace(/^\(\d+\) /u, "")), me), list.node);
   const screen = element("div", { class: "screen" }, line, side, pane);
   let shown = { close() {} };
+  let missing = "";
 
   const switchable = {
     has: (userId) => blocks.has(userId),
@@ -91,6 +95,7 @@ function show({ session, store, connection, chat }) {
   function route() {
     const [, kind, id] = location.hash.split("/");
     const conversation = kind === "with" && chat.conversation(id);
+    missing = kind === "with" && !conversation ? id : "";
     shown.close();
     if (conversation) shown = thread(chat, conversation, { store, blocks: switchable, back });
     else if (kind === "account") shown = account({ session, blocks, back });
@@ -99,9 +104,13 @@ function show({ session, store, connection, chat }) {
     screen.classList.toggle("aside", Boolean(conversation) || kind === "account");
     pane.replaceChildren(shown.node);
     if (matchMedia("(pointer: fine)").matches) shown.focus?.();
+    else focusHeading(pane);
   }
 
-  const counted = () => showUnread(chat.unread);
+  const counted = () => {
+    showUnread(chat.unread);
+    if (chat.conversation(missing)) route();
+  };
   const arrived = ({ detail }) => notify(detail, open);
   const opened = ({ data }) => data.open && go(`#/with/${data.open}`);
   addEventListener("hashchange", route);
@@ -120,9 +129,18 @@ function show({ session, store, connection, chat }) {
       shown.close();
       endBanner();
       showUnread(0);
+      for (const dialog of document.querySelectorAll("dialog")) dialog.close("");
       history.replaceState(null, "", "#/");
     },
   };
+}
+
+/** Where a keyboard would cover half the screen, who listens to the page gets to what is new on it. */
+function focusHeading(pane) {
+  const heading = pane.querySelector("h2");
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus();
 }
 
 /** The one address that code is loaded from beside imports (Trusted Types). */
@@ -131,4 +149,7 @@ function trusted(address) {
   return policy ? policy.createScriptURL(address) : address;
 }
 
-main();
+main().catch((error) => {
+  place.replaceChildren(element("main", { class: "starting" }, element("p", { role: "alert" }, `This page has failed: ${error.message} Loading it again may help.`)));
+  throw error;
+});

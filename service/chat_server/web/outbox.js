@@ -37,7 +37,9 @@ export class Outbox extends EventTarget {
 
   /** Sends a message as soon as there is a connection. It is kept first: what is shown as sent is never lost. */
   async add(conversationId, recipientId, content) {
-    const entry = { id: freshId(), conversationId, recipientId, content, writtenAt: Date.now(), failure: null };
+    // Clocks are set back, and the order stays.
+    const writtenAt = Math.max(Date.now(), (this.#entries.at(-1)?.writtenAt ?? 0) + 1);
+    const entry = { id: freshId(), conversationId, recipientId, content, writtenAt, failure: null };
     this.#entries.push(entry);
     await this.#store.keepUnsent(entry);
     this.#tell(entry);

@@ -15,7 +15,8 @@ const MOST_FOUND = 20;
 export function people(chat, { session, open }) {
   const list = element("ul", { class: "conversations", "aria-label": "Conversations" });
   const empty = element("p", { class: "quiet" }, "Nobody yet. Type a name above to find somebody to write to.");
-  const more = element("button", { type: "button", class: "link", hidden: true, onclick: () => chat.loadMore() }, "Show more");
+  const more = element("button", { type: "button", class: "link", hidden: true }, "Show more");
+  const trouble = element("p", { class: "complaint", role: "alert" });
   const finding = finder({ session, choose: async (userId) => open(await chat.start(userId)) });
   let current = "";
 
@@ -25,9 +26,14 @@ export function people(chat, { session, open }) {
     empty.hidden = conversations.length > 0;
     more.hidden = !chat.hasMore;
   });
+  more.onclick = async () => {
+    more.disabled = true;
+    await chat.loadMore().then(() => say(trouble, ""), (error) => say(trouble, complaintOf(error)));
+    more.disabled = false;
+  };
   chat.addEventListener("change", render);
 
-  const known = element("div", { class: "known" }, list, empty, more);
+  const known = element("div", { class: "known" }, list, empty, trouble, more);
   finding.onsearch = (searching) => (known.hidden = searching);
   return {
     node: element("div", { class: "people" }, finding.field, finding.results, known),

@@ -9,9 +9,9 @@ const PAUSE_MS = 250;
 /**
  * @param {import("./chat.js").Chat} chat
  * @param {import("./conversation.js").Conversation} conversation
- * @param {{show: (seq: number) => void}} options
+ * @param {{show: (seq: number) => void, closed: () => void}} options
  */
-export function searching(chat, conversation, { show }) {
+export function searching(chat, conversation, { show, closed }) {
   const input = element("input", { type: "search", id: "search", maxlength: 500, autocomplete: "off", placeholder: "Search this conversation" });
   const told = element("p", { class: "quiet", role: "status" });
   const list = element("ul", { class: "matches", "aria-label": "Matches" });
@@ -27,7 +27,7 @@ export function searching(chat, conversation, { show }) {
     asking = new AbortController();
     const { signal } = asking;
     try {
-      const found = await chat.search(conversation, words, { before, signal });
+      const found = await chat.history.search(conversation, words, { before, signal });
       if (!before) list.replaceChildren();
       list.append(...found.matches.map((match) => row(match, words)));
       next = found.searchedToSeq;
@@ -54,7 +54,8 @@ export function searching(chat, conversation, { show }) {
 
   function toggle() {
     panel.hidden = !panel.hidden;
-    if (!panel.hidden) input.focus();
+    if (panel.hidden) closed();
+    else input.focus();
   }
 
   input.oninput = () => {

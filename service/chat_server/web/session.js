@@ -5,6 +5,7 @@ import { RefusedError, UnreachableError, call, exchange } from "./api.js";
 const KEY = "chat-session";
 const EARLY_MS = 10 * 60_000;
 const AGAIN_MS = 30_000;
+const GOODBYE_MS = 5_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 /** This device is signed out; the message says why. */
@@ -18,6 +19,7 @@ export class Session extends EventTarget {
   #kept;
   #renewing = null;
   #timer = 0;
+  #isOver = false;
 
   constructor(kept) {
     super();
@@ -60,8 +62,8 @@ export class Session extends EventTarget {
   }
 
   /** The answer as it is. */
-  exchange(method, path) {
-    return this.#signed((token) => exchange(method, path, { token }));
+  exchange(method, path, options = {}) {
+    return this.#signed((token) => exchange(method, path, { ...options, token }));
   }
 
   /** Gets a fresh token; of several tabs that want one, one asks. @throws {SignedOutError | UnreachableError} */
@@ -70,7 +72,7 @@ export class Session extends EventTarget {
     const old = this.#kept.token;
     this.#renewing = this.#alone(() => this.#renew(old)).finally(() => {
       this.#renewing = null;
-      this.#plan();
+      if (!this.#isOver) this.#plan();
     });
     return this.#renewing;
   }
@@ -78,7 +80,8 @@ export class Session extends EventTarget {
   /** Signs this device out, or all of the person's; what is not reached is signed out here all the same. */
   async signOut({ everywhere = false } = {}) {
     try {
-      await this.call("POST", everywhere ? "auth/logout?everywhere=true" : "auth/logout");
+      const signal = everywhere ? undefined : AbortSignal.timeout(GOODBYE_MS);
+      await this.call("POST", everywhere ? "auth/logout?everywhere=true" : "auth/logout", { signal });
     } catch (error) {
       if (everywhere && !(error instanceof SignedOutError)) throw error;
     }
@@ -103,21 +106,27 @@ export class Session extends EventTarget {
   }
 
   async #renew(old) {
-    const kept = read();
-    if (!kept) throw this.#over("You signed out in another tab.");
+    const kept = this.#mine();
     if (kept.token !== old) return this.#adopt(kept); // another tab was quicker
     try {
       const { token, expiresIn } = await call("POST", "auth/refresh", { token: old });
-      const fresh = lasting({ ...kept, token }, expiresIn);
+      const fresh = lasting({ ...this.#mine(), token }, expiresIn);
       localStorage.setItem(KEY, JSON.stringify(fresh));
       return this.#adopt(fresh);
     } catch (error) {
       if (!(error instanceof RefusedError) || error.status !== 401) throw error;
       const now = read(); // where tabs can't wait for each other, one may have been quicker meanwhile
-      if (now && now.token !== old) return this.#adopt(now);
+      if (now?.userId === this.userId && now.token !== old) return this.#adopt(now);
       this.end("This device was signed out: its session has ended.");
       throw new SignedOutError(error.message);
     }
+  }
+
+  /** What is kept, as long as this person is signed in here. */
+  #mine() {
+    const kept = read();
+    if (kept?.userId !== this.userId) throw this.#over(kept ? "" : "You signed out in another tab.");
+    return kept;
   }
 
   #adopt(kept) {
@@ -133,14 +142,15 @@ export class Session extends EventTarget {
 
   #plan(ms = this.#kept.expiresAt - Date.now() - Math.min(EARLY_MS, this.#kept.lifeMs / 2)) {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.renew().catch((error) => this.#later(error)), clamp(ms));
+    this.#timer = setTimeout(() => this.renew().catch(() => this.#later()), clamp(ms));
   }
 
-  #later(error) {
-    if (!(error instanceof SignedOutError)) this.#plan(Math.min(AGAIN_MS, this.#kept.lifeMs / 4));
+  #later() {
+    if (!this.#isOver) this.#plan(Math.min(AGAIN_MS, this.#kept.lifeMs / 4));
   }
 
   #over(why) {
+    this.#isOver = true;
     clearTimeout(this.#timer);
     removeEventListener("storage", this.#seen);
     this.dispatchEvent(new CustomEvent("ended", { detail: why }));
@@ -150,9 +160,9 @@ export class Session extends EventTarget {
   #seen = ({ key }) => {
     if (key !== KEY && key !== null) return;
     const kept = read();
-    if (kept?.userId !== this.userId) this.#over(kept ? "" : "You signed out in another tab.");
-    else this.#adopt(kept);
-    if (kept) this.#plan();
+    if (kept?.userId !== this.userId) return this.#over(kept ? "" : "You signed out in another tab.");
+    this.#adopt(kept);
+    this.#plan();
   };
 }
 

@@ -3,7 +3,10 @@
 const VERSION = 1;
 const name = (userId) => `chat-${userId}`;
 
-/** An IndexedDB for each person who signs in here. */
+/**
+ * An IndexedDB for each person who signs in here. Where it does not work (no room, or gone: another tab has signed out),
+ * nothing is kept and nothing found: chatting goes on without.
+ */
 export class Store {
   #database;
 
@@ -13,6 +16,14 @@ export class Store {
 
   /** Opens what is kept for a person. */
   static async open(userId) {
+    try {
+      return new Store(await Store.#opened(userId));
+    } catch (error) {
+      return new Store(failed(error, null));
+    }
+  }
+
+  static async #opened(userId) {
     const request = indexedDB.open(name(userId), VERSION);
     request.onupgradeneeded = () => {
       const database = request.result;
@@ -23,20 +34,20 @@ export class Store {
     };
     const database = await settled(request);
     database.onversionchange = () => database.close(); // another tab removes it
-    return new Store(database);
+    return database;
   }
 
   /** Removes all that is kept for a person. */
   static async remove(userId) {
-    await settled(indexedDB.deleteDatabase(name(userId))).catch(() => {});
+    await attempt(() => settled(indexedDB.deleteDatabase(name(userId))));
   }
 
   close() {
-    this.#database.close();
+    this.#database?.close();
   }
 
   conversations() {
-    return this.#read("conversations", (store) => store.getAll());
+    return this.#read("conversations", (store) => settled(store.getAll()), []);
   }
 
   keepConversations(conversations) {
@@ -44,31 +55,23 @@ export class Store {
   }
 
   /** The newest messages of a conversation below a seq that follow on one another, the oldest first. */
-  async newest(conversationId, { before = Infinity, limit = 50 } = {}) {
+  newest(conversationId, { before = Infinity, limit = 50 } = {}) {
     const range = IDBKeyRange.bound([conversationId, 0], [conversationId, before], false, true);
-    const found = [];
-    const transaction = this.#database.transaction("messages");
-    const request = transaction.objectStore("messages").openCursor(range, "prev");
-    await new Promise((resolve, reject) => {
-      request.onerror = () => reject(request.error);
-      request.onsuccess = () => {
-        const cursor = request.result;
-        const follows = cursor && (!found.length || cursor.value.seq === found.at(-1).seq - 1);
-        if (!follows || found.length === limit) return resolve();
-        found.push(cursor.value);
-        cursor.continue();
-      };
-    });
-    return found.reverse();
+    return this.#read("messages", (store) => following(store.openCursor(range, "prev"), limit), []);
   }
 
   keepMessages(messages) {
     return this.#write("messages", (store) => messages.forEach((each) => store.put(each)));
   }
 
+  /** Forgets the messages of a conversation. */
+  dropMessages(conversationId) {
+    return this.#write("messages", (store) => store.delete(IDBKeyRange.bound([conversationId, 0], [conversationId, Infinity])));
+  }
+
   /** What was not acknowledged, in the order it was written in. */
   async outbox() {
-    const entries = await this.#read("outbox", (store) => store.getAll());
+    const entries = await this.#read("outbox", (store) => settled(store.getAll()), []);
     return entries.sort((one, other) => one.writtenAt - other.writtenAt);
   }
 
@@ -81,25 +84,56 @@ export class Store {
   }
 
   async draft(conversationId) {
-    return (await this.#read("drafts", (store) => store.get(conversationId))) ?? "";
+    return (await this.#read("drafts", (store) => settled(store.get(conversationId)), "")) ?? "";
   }
 
   keepDraft(conversationId, text) {
     return this.#write("drafts", (store) => (text ? store.put(text, conversationId) : store.delete(conversationId)));
   }
 
-  #read(kind, ask) {
-    return settled(ask(this.#database.transaction(kind).objectStore(kind)));
+  async #read(kind, ask, otherwise) {
+    return attempt(() => ask(this.#database.transaction(kind).objectStore(kind)), otherwise);
   }
 
-  #write(kind, change) {
-    const transaction = this.#database.transaction(kind, "readwrite");
-    change(transaction.objectStore(kind));
-    return new Promise((resolve, reject) => {
-      transaction.oncomplete = () => resolve();
-      transaction.onabort = () => reject(transaction.error);
-    });
+  /** Gives whether it is kept. */
+  async #write(kind, change) {
+    return attempt(() => {
+      const transaction = this.#database.transaction(kind, "readwrite");
+      change(transaction.objectStore(kind));
+      return new Promise((resolve, reject) => {
+        transaction.oncomplete = () => resolve(true);
+        transaction.onabort = () => reject(transaction.error);
+      });
+    }, false);
   }
+}
+
+async function attempt(work, otherwise) {
+  try {
+    return await work();
+  } catch (error) {
+    return failed(error, otherwise);
+  }
+}
+
+function failed(error, otherwise) {
+  console.info(`Not kept in this browser: ${error?.message}`);
+  return otherwise;
+}
+
+/** The messages of a cursor that goes back, as long as they follow on one another; the oldest first. */
+function following(request, limit) {
+  const found = [];
+  return new Promise((resolve, reject) => {
+    request.onerror = () => reject(request.error);
+    request.onsuccess = () => {
+      const cursor = request.result;
+      const follows = cursor && (!found.length || cursor.value.seq === found.at(-1).seq - 1);
+      if (!follows || found.length === limit) return resolve(found.reverse());
+      found.push(cursor.value);
+      cursor.continue();
+    };
+  });
 }
 
 function settled(request) {

@@ -3,6 +3,7 @@
 import { bubbles } from "./bubbles.js";
 import { composer } from "./composer.js";
 import { ICONS, element, iconButton, oncePerFrame, reconcile, say } from "./dom.js";
+import { UnreachableError } from "./api.js";
 import { complaintOf } from "./entrance.js";
 import { searching } from "./searching.js";
 import { moment } from "./text.js";
@@ -17,17 +18,18 @@ const AHEAD_PX = 600;
  */
 export function thread(chat, conversation, { store, blocks, back }) {
   const list = element("ol", { class: "messages" });
-  const scroller = element("div", { class: "scroller", tabindex: 0, role: "region", "aria-label": `Messages with ${conversation.name}` }, list);
+  const scroller = element("div", { class: "scroller", tabindex: 0, role: "region" }, list);
   const news = element("p", { class: "heard", role: "log" });
   const trouble = element("p", { class: "complaint", role: "alert" });
   const typing = element("p", { class: "typing", role: "status" });
   const newest = iconButton(ICONS.down, "To the newest message", { class: "icon-button newest", hidden: true, onclick: toNewest });
-  const head = header(conversation, { back, search: () => search.toggle(), blocks });
-  const search = searching(chat, conversation, { show: showMatch });
+  const head = header(conversation, { back, search: () => search.toggle(), blocks, block: () => attempt(() => blocks.toggle(conversation), complaintOf) });
+  const search = searching(chat, conversation, { show: showMatch, closed: () => head.search.focus() });
   const writing = composer({ store, conversation, send, typing: (isTyping) => chat.typing(conversation, isTyping) });
   const unreadAfter = conversation.facts.unreadCount ? conversation.facts.myReadSeq : 0;
+  const older = turns();
+  const others = turns();
   let stuck = true; // to the newest message, as long as nobody scrolls away from it
-  let loading = false;
 
   const render = oncePerFrame(() => {
     const { me, outbox } = chat;
@@ -35,10 +37,11 @@ export function thread(chat, conversation, { store, blocks, back }) {
     const first = list.querySelector("[id]")?.id;
     const options = { me, unreadAfter, unsent: outbox.of(conversation.id), retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
     reconcile(list, bubbles(conversation, options));
-    if (stuck && conversation.isAtNewest) scroller.scrollTop = scroller.scrollHeight;
+    if (stuck && !conversation.isAway) scroller.scrollTop = scroller.scrollHeight;
     // What was put in above must not move what is being read.
     else if (first !== list.querySelector("[id]")?.id) scroller.scrollTop = scroller.scrollHeight - fromEnd;
     head.update();
+    name();
     say(typing, conversation.isTyping ? `${conversation.name} is typing…` : "");
     writing.form.hidden = conversation.isDeleted;
     scrolled();
@@ -53,21 +56,25 @@ export function thread(chat, conversation, { store, blocks, back }) {
     const above = scroller.scrollTop;
     const below = scroller.scrollHeight - above - scroller.clientHeight;
     newest.hidden = atEnd() && conversation.isAtNewest;
-    if (above < AHEAD_PX && conversation.hasOlder && conversation.messages.length) load(() => chat.loadOlder(conversation));
-    else if (below < AHEAD_PX && !conversation.isAtNewest && conversation.messages.length) load(() => chat.loadNewer(conversation));
+    if (!conversation.messages.length) return;
+    if (above < AHEAD_PX && conversation.hasOlder && older.areFree) older.take(() => attempt(() => chat.history.loadOlder(conversation)));
+    if (below < AHEAD_PX && !conversation.isAtNewest && others.areFree) load(() => chat.history.loadNewer(conversation));
   }
 
-  async function load(page) {
-    if (loading) return;
-    loading = true;
+  const load = (page) => others.take(() => attempt(page));
+
+  async function attempt(work, complaint = complaintOfPage) {
     try {
-      await page();
+      await work();
       say(trouble, "");
     } catch (error) {
-      say(trouble, complaintOf(error));
-    } finally {
-      loading = false;
+      say(trouble, complaint(error));
     }
+  }
+
+  function name() {
+    scroller.setAttribute("aria-label", `Messages with ${conversation.name}`);
+    node.setAttribute("aria-label", `Conversation with ${conversation.name}`);
   }
 
   function read() {
@@ -83,20 +90,21 @@ export function thread(chat, conversation, { store, blocks, back }) {
 
   async function toNewest() {
     stuck = true;
-    await load(() => chat.jumpToNewest(conversation));
+    await load(() => chat.history.jumpToNewest(conversation));
     scroller.scrollTop = scroller.scrollHeight;
   }
 
   async function showMatch(seq) {
     stuck = false;
     const isAtHand = conversation.firstSeq <= seq && seq <= conversation.upTo;
-    if (!isAtHand) await load(() => chat.jump(conversation, seq));
+    if (!isAtHand) await load(() => chat.history.jump(conversation, seq));
     // After the next painting, which has it.
     requestAnimationFrame(() => requestAnimationFrame(() => point(list.querySelector(`#message-${seq}`))));
   }
 
   function arrived({ detail }) {
-    if (detail.conversation === conversation) say(news, `${conversation.name}: ${detail.message.content}`);
+    // Always another node: the same words twice are heard twice.
+    if (detail.conversation === conversation) news.replaceChildren(element("span", {}, `${conversation.name}: ${detail.message.content}`));
   }
 
   function changed({ detail }) {
@@ -113,13 +121,15 @@ export function thread(chat, conversation, { store, blocks, back }) {
   addEventListener("focus", render);
   const resized = new ResizeObserver(() => stuck && (scroller.scrollTop = scroller.scrollHeight));
   resized.observe(scroller);
-  load(() => chat.open(conversation));
+  const node = element("section", { class: "thread" }, head.node, search.node, trouble, scroller, newest, typing, writing.form, news);
+  load(() => chat.history.open(conversation));
   render();
 
   return {
-    node: element("section", { class: "thread", "aria-label": `Conversation with ${conversation.name}` }, head.node, search.node, trouble, scroller, newest, typing, writing.form, news),
+    node,
     focus: writing.focus,
     close() {
+      conversation.isWanted = false;
       writing.keepDraft();
       resized.disconnect();
       chat.removeEventListener("change", changed);
@@ -129,21 +139,43 @@ export function thread(chat, conversation, { store, blocks, back }) {
   };
 }
 
-function header(conversation, { back, search, blocks }) {
-  const state = element("span", { class: "quiet" });
-  const block = iconButton(ICONS.block, "Block", { onclick: () => blocks.toggle(conversation) });
-  block.hidden = conversation.isDeleted;
+/** Without a connection the line at the top says so, and it is tried again when there is one. */
+const complaintOfPage = (error) => (error instanceof UnreachableError ? "" : complaintOf(error));
+
+/** Work that is done one after the other; it never fails. */
+function turns() {
+  let current = null;
   return {
+    get areFree() {
+      return current === null;
+    },
+    async take(work) {
+      while (current) await current;
+      current = work().finally(() => (current = null));
+      await current;
+    },
+  };
+}
+
+function header(conversation, { back, search, blocks, block: toggle }) {
+  const who = element("bdi", {});
+  const state = element("span", { class: "quiet" });
+  const block = iconButton(ICONS.block, "Block", { onclick: toggle });
+  const searchButton = iconButton(ICONS.search, "Search this conversation", { onclick: search });
+  return {
+    search: searchButton,
     node: element(
       "header",
       { class: "bar" },
       iconButton(ICONS.back, "Back to the list", { class: "icon-button back", onclick: back }),
-      element("h2", {}, element("bdi", {}, conversation.name), state),
-      iconButton(ICONS.search, "Search this conversation", { onclick: search }),
+      element("h2", {}, who, state),
+      searchButton,
       block,
     ),
     update() {
       const { participantIsOnline, participantId, lastSeenAt } = conversation.facts;
+      say(who, conversation.name);
+      block.hidden = conversation.isDeleted;
       say(state, participantIsOnline ? "online" : lastSeenAt ? `last seen ${moment(lastSeenAt)}` : "");
       const name = blocks.has(participantId) ? "Unblock" : "Block";
       block.title = name;

@@ -10,7 +10,7 @@ self.addEventListener("activate", (event) => event.waitUntil(forget().then(() =>
 self.addEventListener("fetch", (event) => {
   const { url, method, mode } = event.request;
   if (method !== "GET") return;
-  if (mode === "navigate" && url.split(/[#?]/u)[0] === PAGE) event.respondWith(fresh());
+  if (mode === "navigate" && url.split(/[#?]/u)[0] === PAGE) event.respondWith(fresh(event.request));
   else if (url.startsWith(FILES)) event.respondWith(kept(event.request));
 });
 
@@ -33,10 +33,10 @@ async function forget() {
 }
 
 /** The page as the server has it now; the one that is kept where it is not reached, or is not itself. */
-async function fresh() {
+async function fresh(request) {
   try {
-    const page = await fetch(PAGE, { signal: AbortSignal.timeout(5000) });
-    if (page.ok) return page;
+    const page = await fetch(request, { signal: AbortSignal.timeout(5000) });
+    if (page.ok || page.type === "opaqueredirect") return page;
   } catch {
     // offline
   }
