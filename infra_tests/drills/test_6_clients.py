@@ -65,7 +65,7 @@ def test_a_script_that_the_proxy_keeps_back_is_missed_by_the_page(drill: Drill, 
         proxy.reload(drill)
         page = browser.page(careful=False)
         page.goto(drill.public_url)
-        wait_until_it_says(page, "something keeps the page's script from running")
+        wait_until_it_says(page, "A file of this page did not come")
 
     with drill.diagnosed():
         assert any("403" in line for line in browser.console), browser.console
