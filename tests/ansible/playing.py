@@ -23,6 +23,18 @@ PROGRAMS = Path(sys.executable).parent
 
 Variables = Mapping[str, object]
 
+RENDER = """
+- hosts: chat_servers
+  gather_facts: false
+  tasks:
+    - ansible.builtin.import_role:
+        name: "{role}"
+        tasks_from: preflight
+    - ansible.builtin.debug:
+        msg: "{{{{ lookup('ansible.builtin.template', '{template}', template_vars=given[item]) }}}}"
+      loop: "{{{{ given | list }}}}"
+"""
+
 
 @dataclass(frozen=True)
 class Played:
@@ -60,6 +72,15 @@ def play(playbook: Path, hosts: Mapping[str, Variables], folder: Path) -> Played
     nowhere = {name: {**given, **NOWHERE} for name, given in hosts.items()}
     inventory.write_text(json.dumps({"chat_servers": {"hosts": nowhere}}))
     return run("ansible-playbook", "--inventory", inventory, "--check", playbook, folder=folder)
+
+
+def rendered(role: str, template: Path, given: Mapping[str, Variables], folder: Path) -> Mapping[str, str]:
+    """A template as Ansible renders it for each of these sets of variables of the role."""
+    book = folder / "render.yml"
+    book.write_text(RENDER.format(role=role, template=template))
+    played = play(book, {"host": {"given": given}}, folder)
+    assert played.shown.keys() == given.keys(), played.text
+    return played.shown
 
 
 def run(*command: str | Path, folder: Path) -> Played:

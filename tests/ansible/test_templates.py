@@ -11,22 +11,12 @@ from pathlib import Path
 import pytest
 
 from chat_server.configuration import load
-from tests.ansible.playing import ROLES, Variables, play
+from tests.ansible.playing import ROLES, Variables, rendered
 from tests.doctor.proxy import NGINX, certificate, with_nginx
 
+CONFIGURATION = ROLES / "chat_server/templates/config.toml.j2"
+SITE = ROLES / "chat_proxy/templates/nginx.conf.j2"
 SECRET = "d2f0c9a1b7e84f63a5c1907e2b4d8f6a-only-for-tests"
-RENDER = """
-- hosts: chat_servers
-  gather_facts: false
-  tasks:
-    - ansible.builtin.import_role:
-        name: "{role}"
-        tasks_from: preflight
-    - ansible.builtin.debug:
-        msg: "{{{{ lookup('ansible.builtin.template', '{template}', template_vars=given[item]) }}}}"
-      loop: "{{{{ given | list }}}}"
-"""
-
 VALUES: Mapping[str, tuple[object, ...]] = {
     "chat_server_host": ("0.0.0.0", "127.0.0.1", "::", "localhost"),
     "chat_server_port": (8080, 1, 65535),
@@ -61,16 +51,7 @@ CONFIGURATIONS: Mapping[str, Variables] = {
 @pytest.fixture(scope="module")
 def written(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     """config.toml, for each combination."""
-    return rendered("chat_server", "config.toml.j2", CONFIGURATIONS, tmp_path_factory.mktemp("config"))
-
-
-def rendered(role: str, template: str, given: Mapping[str, Variables], folder: Path) -> Mapping[str, str]:
-    """The role's template as Ansible renders it for each of these sets of variables."""
-    book = folder / "render.yml"
-    book.write_text(RENDER.format(role=role, template=ROLES / role / "templates" / template))
-    played = play(book, {"host": {"given": given}}, folder)
-    assert played.shown.keys() == given.keys(), played.text
-    return played.shown
+    return rendered("chat_server", CONFIGURATION, CONFIGURATIONS, tmp_path_factory.mktemp("config"))
 
 
 @pytest.mark.parametrize("host", CONFIGURATIONS)
@@ -141,7 +122,7 @@ def configured(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, str]:
     hosts = {name: {**site, **looked_at(release, "/proc/net/if_inet6")} for name, site in SITES.items()}
     hosts["without-ipv6"] = {**PROXY, **looked_at(release)}
     hosts["other-release"] = {**PROXY, **looked_at("release 13" if release == "release 12" else "release 12")}
-    return rendered("chat_proxy", "nginx.conf.j2", hosts, tmp_path_factory.mktemp("nginx"))
+    return rendered("chat_proxy", SITE, hosts, tmp_path_factory.mktemp("nginx"))
 
 
 def nginx_version() -> tuple[int, ...]:
