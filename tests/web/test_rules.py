@@ -171,7 +171,8 @@ class TestAConversationsMessages:
             SETUP
             const c = upTo(1);
             c.replace([{ ...message(1), senderId: "ann" }]);
-            return bubbles(c, { me: "ann", unreadAfter: 0, unsent: [{ id: "m1" }, { id: "m2" }] }).map(({ key }) => key);
+            return bubbles(c, { me: "ann", unreadAfter: 0, unsent: [{ id: "m1" }, { id: "m2" }] })
+                .map(({ key }) => key);
         }"""
         keys = run("dom.js", code.replace("SETUP", self.SETUP))
         assert keys[1:] == ["mine-m1", "mine-m2"]
