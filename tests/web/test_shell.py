@@ -154,9 +154,7 @@ def test_a_new_version_is_there_at_the_next_visit_and_nothing_is_left_of_the_old
         visitor.page.reload()
         expect(visitor.page.get_by_text("New accounts are made by whoever runs this server.")).to_be_visible()
         new = visitor.page.evaluate("document.documentElement.dataset.version")
-        visitor.page.wait_for_function(
-            "(old) => caches.keys().then((names) => !names.some((name) => name.includes(old)))", arg=old
-        )
+        visitor.waits_for("(old) => caches.keys().then((names) => !names.some((name) => name.includes(old)))", old)
     visitor.page.reload()
     expect(visitor.page.get_by_text("New accounts are made by whoever runs this server.")).to_be_visible()
     assert new != old
@@ -178,10 +176,11 @@ def test_one_who_looks_elsewhere_is_notified(visit: Visit, bob: Visitor) -> None
     ann = visit(options={"permissions": ["notifications"]})
     ann.sign_up()
     ann.page.wait_for_function("() => navigator.serviceWorker.controller")
-    ann.another_tab()
+    ann.looks_elsewhere()
     bob.find(ann.name)
     bob.write("psst")
-    ann.page.wait_for_function(
+    expect(ann.page).to_have_title("(1) chat-server")
+    ann.waits_for(
         """async () => {
             const worker = await navigator.serviceWorker.ready;
             return (await worker.getNotifications()).some(({ body }) => body === "psst");
