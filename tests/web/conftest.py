@@ -5,15 +5,27 @@ from __future__ import annotations
 import itertools
 import shutil
 from collections.abc import Iterator
+from typing import Protocol
 
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
 from tests.server import Server
-from tests.web.cable import Cable
 from tests.web.visitor import PATIENCE_MS, Visit, Visitor
 
+
+class At(Protocol):
+    """What has the page's address."""
+
+    @property
+    def url(self) -> str: ...
+
+
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser"))), None)
+
+OTHER_HOST = "chat.example"
+"""A name for this machine that browsers trust no more than any other host's."""
+ARGUMENTS = ["--no-sandbox", "--disable-dev-shm-usage", f"--host-resolver-rules=MAP {OTHER_HOST} 127.0.0.1"]
 
 _numbers = itertools.count(1)
 expect.set_options(timeout=PATIENCE_MS)
@@ -25,7 +37,7 @@ def browser() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no chromium: apt install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
         yield browser
         browser.close()
 
@@ -38,7 +50,7 @@ def visit(browser: Browser, shared_server: Server) -> Iterator[Visit]:
     """
     visitors: list[Visitor] = []
 
-    def opened(server: Server | Cable = shared_server, **looks: object) -> Visitor:
+    def opened(server: At = shared_server, **looks: object) -> Visitor:
         visitor = Visitor(browser, server.url, f"visitor_{next(_numbers)}", **looks)  # type: ignore[arg-type]
         visitors.append(visitor)
         visitor.open()

@@ -101,12 +101,63 @@ def test_one_can_sign_up_find_somebody_and_write_by_keyboard_alone(
     expect(visitor.page.get_by_role("region", name=f"Messages with {anna.username}")).to_be_focused()
 
 
+def test_on_a_phone_who_opens_a_conversation_and_comes_back_keeps_their_place(visit: Visit, anna: Person) -> None:
+    """The keyboard does not come up by itself, and a screen reader goes where the page has gone."""
+    phone = visit(width=390, options={"has_touch": True, "is_mobile": True})
+    phone.sign_up()
+    phone.find(anna.username)
+    expect(phone.page.get_by_role("heading", name=anna.username)).to_be_focused()
+    phone.page.get_by_role("button", name="Back to the list").tap()
+    expect(phone.row(anna.username)).to_be_focused()
+
+
+def test_on_a_phone_enter_begins_a_line_and_the_button_sends(visit: Visit, anna: Person) -> None:
+    phone = visit(width=390, options={"has_touch": True, "is_mobile": True})
+    phone.sign_up()
+    phone.find(anna.username)
+    phone.composer.press_sequentially("one")
+    phone.composer.press("Enter")
+    phone.composer.press_sequentially("two")
+    phone.page.get_by_role("button", name="Send").tap()
+    expect(phone.page.locator(".content")).to_have_text("one\ntwo", use_inner_text=True)
+
+
+def test_who_closes_the_search_by_keyboard_is_back_at_its_button(ann: Visitor, anna: Person) -> None:
+    ann.find(anna.username)
+    button = ann.page.get_by_role("button", name="Search this conversation")
+    button.press("Enter")
+    expect(ann.page.get_by_role("searchbox", name="Search this conversation")).to_be_focused()
+    ann.page.keyboard.press("Escape")
+    expect(button).to_be_focused()
+
+
+def test_words_say_what_colours_and_places_say(ann: Visitor, bob: Visitor) -> None:
+    ann.find(bob.name)
+    ann.write("hello")
+    ann.sees_status("hello", "delivered")
+    expect(ann.bubble("hello")).to_contain_text("You: ")
+    expect(ann.bubble("hello").locator(".mark")).to_contain_text("delivered")
+    expect(ann.row(bob.name)).to_have_attribute("aria-current", "page")
+    block = ann.page.get_by_role("button", name="Block", exact=True)
+    expect(block).to_have_attribute("aria-pressed", "false")
+    ann.composer.fill("x" * 5_001)
+    expect(ann.composer).to_have_attribute("aria-invalid", "true")
+    expect(ann.composer).to_have_accessible_description("1 character too many")
+
+
 def test_a_new_message_is_read_aloud_and_older_ones_are_not(ann: Visitor, bob: Visitor) -> None:
     bob.find(ann.name)
     bob.write("one")
     ann.open_conversation(bob.name)
     bob.write("two")
     expect(ann.page.get_by_role("log")).to_have_text(f"{bob.name}: two")
+    # The same words again are news again.
+    ann.page.evaluate(
+        """new MutationObserver(() => window.heardAgain = true)
+            .observe(document.querySelector('[role=log]'), { childList: true })"""
+    )
+    bob.write("two")
+    ann.page.wait_for_function("() => window.heardAgain")
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,19 @@ class TestMarks:
         ann.write("hello")
         ann.sees_status("hello", "sent")
 
+    def test_who_looks_elsewhere_has_not_read_yet(self, ann: Visitor, bob: Visitor) -> None:
+        bob.find(ann.name)
+        bob.write("one")
+        ann.open_conversation(bob.name)
+        bob.sees_status("one", "read")
+        ann.looks_elsewhere()
+        bob.write("two")
+        expect(ann.page).to_have_title("(1) chat-server")
+        bob.sees_status("two", "delivered")
+        ann.page.bring_to_front()
+        bob.sees_status("two", "read")
+        expect(ann.page).to_have_title("chat-server")
+
     def test_reading_on_one_device_is_known_on_the_other(self, ann: Visitor, bob: Visitor, visit: Visit) -> None:
         phone = visit(width=390)
         phone.name = bob.name

@@ -84,6 +84,7 @@ class TestSeveralTabs:
         ann.page.get_by_role("button", name="Sign out", exact=True).click()
         expect(other.get_by_role("button", name="Sign in")).to_be_visible()
         expect(other.get_by_role("status")).to_contain_text("another tab")
+        expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
         assert ann.page.evaluate("indexedDB.databases()") == []
         assert ann.page.evaluate("localStorage.length") == 0
 

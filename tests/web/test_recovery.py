@@ -181,6 +181,45 @@ class TestLongAway:
 
 
 class TestTheEndOfASession:
+    def test_what_is_not_sent_yet_outlives_a_session_that_was_ended_elsewhere(
+        self, tmp_path: Path, visit: Visit
+    ) -> None:
+        port = free_port()
+        with running_server(tmp_path, port=port, exits_cleanly=False) as server:
+            server.client().sign_up("bob")
+            ann = visit(server)
+            ann.sign_up()
+            other = ann.another_tab()
+            ann.find("bob")
+            server.kill()
+            ann.write("keep this")
+            ann.sees_status("keep this", "pending")
+            ann.page.goto("about:blank")
+            other.goto("about:blank")
+        with running_server(tmp_path, port=port) as server:
+            ann_device(ann, server).client.post("/auth/logout?everywhere=true").succeeded()
+            ann.open(other)
+            ann.open()
+            for page in (ann.page, other):
+                expect(page.get_by_role("button", name="Sign in")).to_be_visible()
+            ann.sign_in()
+            ann.open_conversation("bob")
+            ann.sees_status("keep this", "sent")
+
+    def test_who_signs_out_is_told_of_what_is_not_sent_yet(self, tmp_path: Path, visit: Visit) -> None:
+        with running_server(tmp_path, exits_cleanly=False) as server:
+            server.client().sign_up("bob")
+            ann = visit(server)
+            ann.sign_up()
+            ann.find("bob")
+            server.kill()
+            ann.write("not yet")
+            ann.account.click()
+            ann.page.get_by_role("button", name="Sign out", exact=True).click()
+            expect(ann.page.get_by_role("dialog")).to_contain_text("A message is not sent yet")
+            ann.page.get_by_role("dialog").get_by_role("button", name="Sign out").click()
+            expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
+
     def test_an_account_that_is_deleted_elsewhere_leads_to_the_entrance(self, ann: Visitor) -> None:
         ann.person.client.delete("/user/me", {"password": PASSWORD}).succeeded()
         expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()

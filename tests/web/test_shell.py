@@ -4,14 +4,40 @@ from __future__ import annotations
 
 import gzip
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
+from pathlib import Path
 from urllib.parse import urljoin
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.server import Server, running_server
+from tests.server import Server, free_port, running_server
 from tests.web.visitor import Visit, Visitor
+
+
+class Unavailable(BaseHTTPRequestHandler):
+    """What a proxy says whose server is away."""
+
+    def do_GET(self) -> None:
+        self.send_response(503)
+        self.end_headers()
+        self.wfile.write(b"<h1>503 Service Unavailable</h1>")
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def proxy_without_a_server(port: int) -> Iterator[None]:
+    with ThreadingHTTPServer(("127.0.0.1", port), Unavailable) as proxy:
+        threading.Thread(target=proxy.serve_forever, daemon=True).start()
+        yield
+        proxy.shutdown()
+
 
 WEB = files("chat_server") / "web"
 MODULES = sorted(path.name for path in WEB.iterdir() if path.name.endswith(".js") and path.name != "worker.js")
@@ -105,6 +131,35 @@ def test_without_a_server_the_page_opens_all_the_same(visit: Visit, tmp_path_fac
     expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
 
 
+def test_what_a_proxy_answers_while_the_server_is_away_does_not_take_the_page_s_place(
+    visit: Visit, tmp_path: Path
+) -> None:
+    port = free_port()
+    with running_server(tmp_path, port=port) as server:
+        visitor = visit(server)
+        visitor.page.wait_for_function("() => navigator.serviceWorker.controller")
+    with proxy_without_a_server(port):
+        visitor.page.reload()
+        expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
+
+
+def test_a_new_version_is_there_at_the_next_visit_and_nothing_is_left_of_the_old(visit: Visit, tmp_path: Path) -> None:
+    port = free_port()
+    with running_server(tmp_path, port=port) as server:
+        visitor = visit(server)
+        visitor.page.wait_for_function("() => navigator.serviceWorker.controller")
+        old = visitor.page.evaluate("document.documentElement.dataset.version")
+    # Who may register is part of the page, and so of its version.
+    with running_server(tmp_path, port=port, auth={"registration": "closed"}):
+        visitor.page.reload()
+        expect(visitor.page.get_by_text("New accounts are made by whoever runs this server.")).to_be_visible()
+        new = visitor.page.evaluate("document.documentElement.dataset.version")
+        visitor.waits_for("(old) => caches.keys().then((names) => !names.some((name) => name.includes(old)))", old)
+    visitor.page.reload()
+    expect(visitor.page.get_by_text("New accounts are made by whoever runs this server.")).to_be_visible()
+    assert new != old
+
+
 def test_a_browser_without_websockets_is_told(visit: Visit) -> None:
     visitor = visit()
     visitor.page.add_init_script("delete window.WebSocket")
@@ -121,10 +176,11 @@ def test_one_who_looks_elsewhere_is_notified(visit: Visit, bob: Visitor) -> None
     ann = visit(options={"permissions": ["notifications"]})
     ann.sign_up()
     ann.page.wait_for_function("() => navigator.serviceWorker.controller")
-    ann.another_tab()
+    ann.looks_elsewhere()
     bob.find(ann.name)
     bob.write("psst")
-    ann.page.wait_for_function(
+    expect(ann.page).to_have_title("(1) chat-server")
+    ann.waits_for(
         """async () => {
             const worker = await navigator.serviceWorker.ready;
             return (await worker.getNotifications()).some(({ body }) => body === "psst");

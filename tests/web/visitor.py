@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -52,9 +53,21 @@ class Visitor:
         self.open(page)
         return page
 
+    def looks_elsewhere(self) -> None:
+        """Has another tab before them. Playwright's pages believe that they have the focus unless told otherwise."""
+        self.context.new_cdp_session(self.page).send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+        self.another_tab().bring_to_front()
+
     def leave(self) -> None:
         """Closes the browser."""
         self.context.close()
+
+    def waits_for(self, promise: str, argument: object = None) -> None:
+        """Waits until what the page promises is true. (Playwright's own waiting takes any promise for truth.)"""
+        deadline = time.monotonic() + PATIENCE_MS / 1000
+        while not self.page.evaluate(promise, argument):
+            assert time.monotonic() < deadline, promise
+            self.page.wait_for_timeout(50)
 
     # Coming and going.
 

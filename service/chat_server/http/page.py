@@ -51,12 +51,11 @@ class PageFiles:
 
     def __init__(self, registration: Registration) -> None:
         """`registration` is what the page's entrance offers. Raises PageMissingError."""
-        index = _read(INDEX).decode()
+        index = _read(INDEX).decode().replace("{registration}", registration)
         others = {name: _read(name) for name in {WORKER, *NAMED.findall(index)}}
         digest = hashlib.sha256(index.encode() + b"".join(content for _, content in sorted(others.items())))
         self.version = digest.hexdigest()[:12]
-        shown = index.replace("{version}", self.version).replace("{registration}", registration)
-        self.index = _file(INDEX, shown.encode())
+        self.index = _file(INDEX, index.replace("{version}", self.version).encode())
         self.others = {name: _file(name, content) for name, content in others.items()}
 
 

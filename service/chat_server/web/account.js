@@ -6,8 +6,8 @@ import { ICONS, element, iconButton, say } from "./dom.js";
 import { complaintOf, field } from "./entrance.js";
 import { device as nameOf, moment } from "./text.js";
 
-/** @param {{session: object, blocks: object, back: () => void}} options */
-export function account({ session, blocks, back }) {
+/** @param {{session: object, blocks: object, back: () => void, unsent: () => number}} options */
+export function account({ session, blocks, back, unsent }) {
   const devices = deviceSection(session);
   const blocked = blockSection(blocks);
   const node = element(
@@ -17,7 +17,7 @@ export function account({ session, blocks, back }) {
     element(
       "div",
       { class: "sheet" },
-      element("p", {}, element("button", { type: "button", onclick: () => session.signOut() }, "Sign out")),
+      element("p", {}, element("button", { type: "button", onclick: () => signOut(session, unsent()) }, "Sign out")),
       notificationSection(),
       passwordSection(session, devices.load),
       devices.node,
@@ -30,6 +30,12 @@ export function account({ session, blocks, back }) {
   devices.load();
   blocks.load().catch((error) => blocked.fail(error));
   return { node, close: blocked.close };
+}
+
+function signOut(session, unsent) {
+  if (!unsent) return session.signOut();
+  const text = `${unsent === 1 ? "A message is" : `${unsent} messages are`} not sent yet, and would be lost.`;
+  return ask({ title: "Sign out?", text, action: "Sign out", isGrave: true }, () => session.signOut());
 }
 
 function section(title, ...children) {

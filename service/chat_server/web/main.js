@@ -61,11 +61,12 @@ async function chatAs(session) {
   await chat.restore();
   const screen = show({ session, store, connection, chat });
   connection.run();
-  const why = await over;
+  const { why, forget } = await over;
   connection.stop();
   screen.end();
+  if (forget === "read") await store.dropRead();
   store.close();
-  await Store.remove(session.userId);
+  if (forget === "all") await Store.remove(session.userId);
   return why;
 }
 
@@ -98,13 +99,14 @@ function show({ session, store, connection, chat }) {
     missing = kind === "with" && !conversation ? id : "";
     shown.close();
     if (conversation) shown = thread(chat, conversation, { store, blocks: switchable, back });
-    else if (kind === "account") shown = account({ session, blocks, back });
+    else if (kind === "account") shown = account({ session, blocks, back, unsent: () => chat.outbox.size });
     else shown = { node: element("p", { class: "quiet hint" }, "Choose a conversation, or find somebody to write to."), close() {} };
-    list.mark(conversation ? id : "");
+    const from = list.mark(conversation ? id : "");
     screen.classList.toggle("aside", Boolean(conversation) || kind === "account");
     pane.replaceChildren(shown.node);
     if (matchMedia("(pointer: fine)").matches) shown.focus?.();
-    else focusHeading(pane);
+    else if (conversation || kind === "account") focusHeading(pane);
+    else from?.focus();
   }
 
   const counted = () => {

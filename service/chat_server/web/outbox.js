@@ -27,6 +27,10 @@ export class Outbox extends EventTarget {
     this.#connection = connection;
   }
 
+  get size() {
+    return this.#entries.length;
+  }
+
   /** What is kept from before, or by another tab. Gives the entries that were not known. */
   async load() {
     const known = new Set(this.#entries.map((entry) => entry.id));

@@ -37,10 +37,12 @@ export function people(chat, { session, open }) {
   finding.onsearch = (searching) => (known.hidden = searching);
   return {
     node: element("div", { class: "people" }, finding.field, finding.results, known),
-    /** Marks the conversation that is shown beside the list. */
+    /** Marks the conversation that is shown beside the list; gives the row of the one before. */
     mark(id) {
+      const before = list.querySelector("[aria-current]");
       current = id;
       render();
+      return before;
     },
   };
 }

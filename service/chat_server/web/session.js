@@ -12,8 +12,9 @@ const LONGEST_TIMER_MS = 2 ** 31 - 1;
 export class SignedOutError extends Error {}
 
 /**
- * A person signed in on this device. Tells `token` when there is a fresh one, and `ended`, whose detail says why, when
- * it is over.
+ * A person signed in on this device. Tells `token` when there is a fresh one, and `ended` when it is over: `why`, and what
+ * this browser is to `forget`: "all"; "read", where nobody here wished to go and so what is unsent stays; or "nothing",
+ * where another tab sees to that.
  */
 export class Session extends EventTarget {
   #kept;
@@ -89,9 +90,9 @@ export class Session extends EventTarget {
   }
 
   /** Forgets the session, here and in other tabs. */
-  end(why) {
+  end(why, forget = "all") {
     if (read()?.userId === this.userId) localStorage.removeItem(KEY);
-    this.#over(why);
+    this.#over(why, forget);
   }
 
   async #signed(ask) {
@@ -117,7 +118,7 @@ export class Session extends EventTarget {
       if (!(error instanceof RefusedError) || error.status !== 401) throw error;
       const now = read(); // where tabs can't wait for each other, one may have been quicker meanwhile
       if (now?.userId === this.userId && now.token !== old) return this.#adopt(now);
-      this.end("This device was signed out: its session has ended.");
+      this.end("This device was signed out: its session has ended.", "read");
       throw new SignedOutError(error.message);
     }
   }
@@ -149,11 +150,11 @@ export class Session extends EventTarget {
     if (!this.#isOver) this.#plan(Math.min(AGAIN_MS, this.#kept.lifeMs / 4));
   }
 
-  #over(why) {
+  #over(why, forget = "nothing") {
     this.#isOver = true;
     clearTimeout(this.#timer);
     removeEventListener("storage", this.#seen);
-    this.dispatchEvent(new CustomEvent("ended", { detail: why }));
+    this.dispatchEvent(new CustomEvent("ended", { detail: { why, forget } }));
     return new SignedOutError(why);
   }
 

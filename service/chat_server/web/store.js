@@ -69,6 +69,11 @@ export class Store {
     return this.#write("messages", (store) => store.delete(IDBKeyRange.bound([conversationId, 0], [conversationId, Infinity])));
   }
 
+  /** Forgets what there is to read, and keeps what was written and not sent. */
+  async dropRead() {
+    for (const kind of ["conversations", "messages"]) await this.#write(kind, (store) => store.clear());
+  }
+
   /** What was not acknowledged, in the order it was written in. */
   async outbox() {
     const entries = await this.#read("outbox", (store) => settled(store.getAll()), []);
