@@ -60,8 +60,8 @@ def test_lost_packets_and_a_cut_link_lose_no_message_and_clients_come_back(drill
     with drill.provoked("a fifth of all packets lost, then a cut of the link"):
         drill.root("; ".join(f"ip netns exec stranger iptables -A INPUT {loss} -j DROP" for loss in LOSSES))
         with drill.diagnosed():
-            # A hundred packets take a hundred seconds; four tell as much where every second one is lost.
-            to = {"100": "4", "chat.example.com": ADDRESS}
+            # A hundred packets take a hundred seconds; two tell as much where every second one is lost.
+            to = {"100": "2", "chat.example.com": ADDRESS}
             assert "50% packet loss" in drill.guide("ping -c 100 chat.example.com", to).out
             assert re.search(rf"{ADDRESS} +50\.0%", drill.guide("mtr -r -c 100 chat.example.com", to).out)
             sockets = drill.ours("sudo ss -tin state established '( sport = :443 or sport = :8080 )'").out
