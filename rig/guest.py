@@ -35,6 +35,14 @@ def prepare(root: Path, slot: Slot, *, proxy: str, host_key: Path, authorized_ke
     run("chroot", root, "chown", "--recursive", f"{USER}:", f"/home/{USER}/.ssh")
 
 
+def forget(tree: Path) -> None:
+    """Takes from the copy of a host what `prepare` gave it, as far as that does not write it anew, and its journal."""
+    run("chroot", tree, "userdel", "--remove", USER)
+    (tree / "etc" / "machine-id").write_text("")
+    for journal in tree.glob("var/log/journal/*"):  # without their folder nothing would be kept of the next host's
+        shutil.rmtree(journal)
+
+
 def _write(root: Path, name: str, text: str, *, mode: int = 0o644) -> None:
     path = root / name
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -151,6 +151,15 @@ class Host:
             raise RigError(f"{failure}\n{self._container.console()}") from None
         self.run("systemctl", "is-system-running", "--wait", check=False)
 
+    def leave_as_tree(self, tree: Path) -> None:
+        """Shuts the host down, and copies what is on its disk to where there is nothing yet: hosts can be booted on it.
+
+        The copy has no name, identity, user or log of this host. Its folder must be named after the suite.
+        """
+        self.power_off()
+        run("cp", "--archive", f"{self._container.root}/.", tree)
+        guest.forget(tree)
+
     def _told(self, command: tuple[str, ...], how: str, output: str) -> str:
         journal = self.journal(lines=JOURNAL_LINES)
         return f"on {self.name}: {shlex.join(command)} {how}\n{output}\nThe journal's last lines:\n{journal}"

@@ -27,7 +27,6 @@ def as_installed(service: Service) -> Iterator[None]:
     yield
     host.run(f"cp --archive /var/tmp/config.toml {CONFIG}")
     host.run(f"systemctl stop chat-server-alert; rm -rf /var/lib/chat-server-doctor/told.json {NEWS}")
-    host.run("systemctl reset-failed chat-server", check=False)  # systemd counts its starts, the tests' too
     service.systemctl("restart")
 
 

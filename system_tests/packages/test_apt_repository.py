@@ -17,11 +17,10 @@ from rig.machine import run
 from rig.trees import SUITES
 from system_tests.packages.archive import BUILD, ROOT, Archive, add_key, key_home
 from system_tests.packages.building import NEXT_VERSION, VERSION
-from system_tests.packages.conftest import Packages
+from system_tests.packages.conftest import SOURCES, Packages, serve
 from system_tests.packages.documents import commands
 
 KEYRING = "/etc/apt/keyrings/chat-server-archive.asc"
-SOURCES = "/etc/apt/sources.list.d/chat-server.sources"
 URL = "https://apt.example.org"
 
 
@@ -231,9 +230,16 @@ def ensure_rsync() -> None:
 
 
 @pytest.fixture(scope="module")
-def customer(debian_host: Host, archive: Archive, packages: Packages, signing_key: Path) -> Host:
+def archive(
+    debian_host: Host, packages: Packages, signing_key: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Archive:
+    """A repository that the host reaches."""
+    return serve(debian_host, tmp_path_factory.mktemp("served"), packages, signing_key)
+
+
+@pytest.fixture(scope="module")
+def customer(debian_host: Host, archive: Archive) -> Host:
     """A host that knows the repository and its key, and has not installed anything from it."""
-    archive.publish(offered(debian_host, packages), key_home=signing_key)
     debian_host.run("mkdir -p /etc/apt/keyrings")
     debian_host.put(archive.directory / "chat-server-archive.asc", KEYRING)
     debian_host.put(archive.directory / f"{debian_host.suite}.sources", SOURCES)

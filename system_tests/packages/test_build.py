@@ -142,6 +142,18 @@ def test_it_carries_what_the_lock_pins_and_nothing_else(unpacked: Path) -> None:
     assert sorted(found) == sorted(pinned)
 
 
+def test_it_carries_the_whole_service_its_page_included(unpacked: Path) -> None:
+    """What is taken out of the libraries, by name, is not taken out of ours."""
+
+    def files(folder: Path) -> set[str]:
+        found = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+        return {str(path.relative_to(folder)) for path in found}
+
+    ours = files(ROOT / "service/chat_server")
+    assert "web/index.html" in ours
+    assert files(unpacked / LIBRARY / "chat_server") == ours
+
+
 def test_the_copyright_of_each_dependency_is_told() -> None:
     pins = re.findall(r"^([a-z0-9-]+)==", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
     told = re.findall(r"\bwheels/([a-z0-9_]+)-\*", (ROOT / "packaging/debian/copyright").read_text())

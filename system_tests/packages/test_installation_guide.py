@@ -9,8 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from rig.host import Host
-from system_tests.packages.archive import Archive
-from system_tests.packages.conftest import NEXT_VERSION, VERSION, Packages, install_as_documented
+from system_tests.packages.conftest import NEXT_VERSION, VERSION, Packages, install_as_documented, serve
 from system_tests.packages.documents import commands
 from system_tests.packages.service import BACKUPS, CONFIG, DATABASE, Service
 
@@ -66,8 +65,7 @@ def test_the_guide_from_installation_to_the_end(
     tmp_path: Path,
 ) -> None:
     host, service, admin = bookworm, Service(bookworm), Terminal(bookworm)
-    archive = Archive(tmp_path / "debian", url=f"{host.serve_directory(tmp_path)}/debian")
-    archive.publish({host.suite: [packages[host.suite, VERSION]]}, key_home=signing_key)
+    archive = serve(host, tmp_path, packages, signing_key)
     install_as_documented(host, archive)
 
     from_repository, from_file, look = commands(GUIDE, "Install")

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
 from rig.host import Host
+from rig.trees import SUITES
+from system_tests.packages.conftest import Installed, Packages, connect
 from system_tests.packages.service import BACKUPS, CONFIG, DATABASE, EXECUTABLE, PORT, Service
 
 PURGE_DATA = "chat-server chat-server/purge-data boolean {answer}"
@@ -33,24 +36,24 @@ class Admin:
         return self.host.run(f"cat {path}").out
 
 
-@pytest.fixture
-def admin(service: Service) -> Iterator[Admin]:
-    """The service runs, with one user, ann, and a backup, and doctor has looked; nothing of the test before is left."""
-    admin = Admin(service.host)
-    admin.apt("install")
-    service.client().sign_up("ann")
-    admin.host.run("chat-server backup")
-    admin.host.run("systemctl start chat-server-doctor chat-server-alert")
-    yield admin
-    admin.apt("purge")
-    admin.host.run("rm -rf /var/lib/chat-server /var/backups/chat-server")
+@pytest.fixture(params=SUITES)
+def admin(
+    request: pytest.FixtureRequest, installed: Installed, packages: Packages, signing_key: Path, tmp_path: Path
+) -> Iterator[Admin]:
+    """On a host of their own, where the service runs, with one user, ann, and a backup, and doctor has looked."""
+    with Host.boot(request.param, installed[request.param]) as host:
+        connect(host, tmp_path, packages, signing_key)
+        Service(host).client().sign_up("ann")
+        host.run("chat-server backup")
+        host.run("systemctl start chat-server-doctor && systemctl start chat-server-alert")
+        yield Admin(host)
 
 
-def can_log_in(service: Service) -> bool:
-    return service.client().log_in("ann").status == 200
+def can_log_in(admin: Admin) -> bool:
+    return Service(admin.host).client().log_in("ann").status == 200
 
 
-def test_removing_keeps_configuration_data_and_backups(service: Service, admin: Admin) -> None:
+def test_removing_keeps_configuration_data_and_backups(admin: Admin) -> None:
     config = admin.reads(CONFIG)
     admin.apt("remove")
     assert not admin.has(EXECUTABLE)
@@ -60,7 +63,7 @@ def test_removing_keeps_configuration_data_and_backups(service: Service, admin: 
     assert admin.has(f"{BACKUPS}/latest.db")
 
 
-def test_removing_stops_the_service_and_leaves_the_database_whole(service: Service, admin: Admin) -> None:
+def test_removing_stops_the_service_and_leaves_the_database_whole(admin: Admin) -> None:
     admin.apt("remove")
     assert admin.host.run("pgrep chat-server", check=False).out == ""
     assert admin.host.run(f"ss -Hltn sport = :{PORT}").out == ""
@@ -68,15 +71,15 @@ def test_removing_stops_the_service_and_leaves_the_database_whole(service: Servi
     assert admin.host.run("systemctl list-unit-files --no-legend 'chat-server*'", check=False).out == ""
 
 
-def test_installed_again_it_goes_on_where_it_was(service: Service, admin: Admin) -> None:
+def test_installed_again_it_goes_on_where_it_was(admin: Admin) -> None:
     config = admin.reads(CONFIG)
     admin.apt("remove")
     admin.apt("install")
     assert admin.reads(CONFIG) == config
-    assert can_log_in(service)
+    assert can_log_in(admin)
 
 
-def test_purging_takes_the_configuration_and_says_where_the_data_is(service: Service, admin: Admin) -> None:
+def test_purging_takes_the_configuration_and_says_where_the_data_is(admin: Admin) -> None:
     said = admin.apt("purge")
     assert not admin.has("/opt/chat-server")
     assert not admin.has("/usr/share/chat-server")
@@ -86,22 +89,22 @@ def test_purging_takes_the_configuration_and_says_where_the_data_is(service: Ser
     assert f"kept, as purging asks before it deletes data: {BACKUPS}" in said
 
 
-def test_purging_after_removing_does_the_same(service: Service, admin: Admin) -> None:
+def test_purging_after_removing_does_the_same(admin: Admin) -> None:
     admin.apt("remove")
     admin.apt("purge")
     assert not admin.has("/opt/chat-server")
     assert admin.has(DATABASE)
 
 
-def test_installed_after_a_purge_it_finds_its_data_and_makes_a_new_secret(service: Service, admin: Admin) -> None:
+def test_installed_after_a_purge_it_finds_its_data_and_makes_a_new_secret(admin: Admin) -> None:
     config = admin.reads(CONFIG)
     admin.apt("purge")
     admin.apt("install")
     assert admin.reads(CONFIG) != config
-    assert can_log_in(service)
+    assert can_log_in(admin)
 
 
-def test_purging_deletes_the_data_of_an_admin_who_said_so(service: Service, admin: Admin) -> None:
+def test_purging_deletes_the_data_of_an_admin_who_said_so(admin: Admin) -> None:
     admin.says_that_data_is_to_go("true")
     said = admin.apt("purge")
     assert not admin.has("/var/lib/chat-server")
@@ -109,15 +112,15 @@ def test_purging_deletes_the_data_of_an_admin_who_said_so(service: Service, admi
     assert "kept" not in said
 
 
-def test_installed_after_all_is_gone_it_begins_anew(service: Service, admin: Admin) -> None:
+def test_installed_after_all_is_gone_it_begins_anew(admin: Admin) -> None:
     admin.says_that_data_is_to_go("true")
     admin.apt("purge")
     admin.apt("install")
-    assert not can_log_in(service)
-    assert service.client().sign_up("ann").username == "ann"
+    assert not can_log_in(admin)
+    assert Service(admin.host).client().sign_up("ann").username == "ann"
 
 
-def test_nothing_of_the_package_is_left_after_all_was_purged(service: Service, admin: Admin) -> None:
+def test_nothing_of_the_package_is_left_after_all_was_purged(admin: Admin) -> None:
     admin.says_that_data_is_to_go("true")
     admin.apt("purge")
     left = "find / -xdev -name '*chat-server*' ! -path '/proc/*' ! -path '/var/log/*' ! -path '/var/cache/*'"

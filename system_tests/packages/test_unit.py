@@ -35,7 +35,6 @@ def drop_in(service: Service, settings: str) -> Iterator[None]:
 def running(service: Service) -> Iterator[None]:
     """Each test finds the service running, whatever became of it in the one before."""
     yield
-    service.host.run("systemctl reset-failed chat-server", check=False)
     service.systemctl("restart")
 
 

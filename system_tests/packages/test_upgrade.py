@@ -22,6 +22,8 @@ from tests.client import Person
 from tests.device import online
 
 PROBE_SECONDS = 0.01
+PAUSE_SECONDS = 0.02
+"""Between what the two say: some hundred messages a second, so that the machine has something left for the upgrade."""
 
 
 def installed_version(host: Host) -> str:
@@ -51,16 +53,16 @@ class Upgrade:
 
 
 @pytest.fixture(scope="module")
-def upgrade(service: Service, archive: Archive, packages: Packages, signing_key: Path) -> Upgrade:
+def upgrade(service: Service, repository: Archive, packages: Packages, signing_key: Path) -> Upgrade:
     """The host has been upgraded by its admin, whose configuration is not the default, while two people talked."""
     host = service.host
     service.configure("rate_limit", "enabled", "false")
     service.configure("auth", "registration", '"open"  # for friends of friends')
     service.systemctl("restart")
     config_before = host.run(f"cat {CONFIG}").out
-    archive.publish({host.suite: [packages[host.suite, NEXT_VERSION]]}, key_home=signing_key)
+    repository.publish({host.suite: [packages[host.suite, NEXT_VERSION]]}, key_home=signing_key)
 
-    with conversation(service.client(), "ann", "bob") as talk:
+    with conversation(service.client(), "ann", "bob", pause_seconds=PAUSE_SECONDS) as talk:
         acknowledged_before = talk.acknowledged
         began = time.monotonic()
         said = host.run("sudo apt-get update && sudo apt-get --yes upgrade 2>&1", user="deploy").out
@@ -91,6 +93,11 @@ def test_the_new_version_runs_after_it(service: Service, upgrade: Upgrade) -> No
     assert running == "/opt/chat-server/chat-server"
     assert service.shows("ActiveState") == "active"
     assert service.client().get("/status").json["version"] == NEXT_VERSION
+
+
+def test_doctor_goes_on_looking_after_it(service: Service, upgrade: Upgrade) -> None:
+    """Its timer rests meanwhile."""
+    assert service.host.run("systemctl is-active chat-server-doctor.timer").out == "active\n"
 
 
 def test_the_admins_configuration_is_kept(service: Service, upgrade: Upgrade) -> None:

@@ -22,9 +22,10 @@ ROOT = Path(__file__).parents[2]
 
 # A rig of its own, as another test run would be.
 KEEPER = """
-import sys, threading
+import signal, sys, threading
 from rig.host import Host
 from rig.trees import ensure_tree
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, these tests too, ignore it
 try:
     with Host.boot("kept", ensure_tree("bookworm")) as host:
         host.serve_directory(".")
