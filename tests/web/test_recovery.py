@@ -150,23 +150,6 @@ class TestLongAway:
         for person in (new_people[0], new_people[-1]):
             expect(ann.row(person.username)).to_contain_text("second")
 
-    def test_thousands_of_messages_that_come_at_once_keep_nobody_from_reading(
-        self, tmp_path: Path, visit: Visit
-    ) -> None:
-        thousands = 3_000
-        with running_server(tmp_path, rate_limit={"enabled": False}) as server:
-            ann = visit(server)
-            ann.sign_up()
-            bob = server.client().sign_up("bob")
-            me = ann.person
-            ann.page.goto("about:blank")
-            with online(server, bob) as device:
-                for number in range(thousands):
-                    device.say(me, f"message {number}")
-            ann.open()
-            ann.open_conversation("bob")
-            expect(ann.bubble(f"message {thousands - 1}")).to_be_in_viewport(timeout=5_000)
-
     def test_after_a_restored_backup_the_page_shows_what_the_server_has(self, tmp_path: Path, visit: Visit) -> None:
         port = free_port()
         backup = tmp_path / "backup.db"
