@@ -112,11 +112,15 @@ class TestTokens:
             other = ann.another_tab()
             expect(other.get_by_role("link", name=ann.name, exact=True)).to_be_visible()
             asked: list[str] = []
-            ann.context.on("request", lambda request: asked.append(request.url) if "refresh" in request.url else None)
+            ann.context.on(
+                "request",
+                lambda request: asked.append(request.headers["authorization"]) if "refresh" in request.url else None,
+            )
             before = _token(ann)
             for page in (ann.page, other):
                 page.wait_for_function("old => JSON.parse(localStorage['chat-session']).token !== old", arg=before)
-            assert len(asked) == 1
+            assert asked
+            assert len(asked) == len(set(asked))  # each token once; a slow machine may be at the next by now
 
     def test_one_that_expired_while_the_page_was_closed_is_renewed_when_it_opens(
         self, tmp_path: Path, visit: Visit
