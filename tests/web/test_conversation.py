@@ -82,6 +82,14 @@ class TestWriting:
         ann.composer.press("Enter")
         expect(ann.page.locator(".content")).to_have_text("one\ntwo", use_inner_text=True)
 
+    def test_enter_that_chooses_a_word_while_it_is_composed_sends_nothing(self, ann: Visitor, anna: Person) -> None:
+        ann.find(anna.username)
+        ann.composer.fill("にほん")
+        ann.composer.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+        expect(ann.composer).to_have_value("にほん")
+        ann.composer.press("Enter")
+        ann.sees("にほん")
+
     def test_what_looks_like_markup_is_text(self, ann: Visitor, bob: Visitor) -> None:
         text = "<img src=x onerror=alert(1)><b>bold</b> &amp;"
         ann.find(bob.name)

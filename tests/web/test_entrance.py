@@ -96,13 +96,14 @@ class TestTokens:
             for person in (ann, bob):
                 person.sign_up()
             ann.find(bob.name)
-            first = _token(ann)
-            ann.page.wait_for_function("old => JSON.parse(localStorage['chat-session']).token !== old", arg=first)
-            second = _token(ann)
-            ann.page.wait_for_function("old => JSON.parse(localStorage['chat-session']).token !== old", arg=second)
+            opened: list[str] = []
+            ann.page.on("websocket", lambda socket: opened.append(socket.url))
+            for _ in range(3):  # the socket's own token has expired by then
+                old = _token(ann)
+                ann.page.wait_for_function("old => JSON.parse(localStorage['chat-session']).token !== old", arg=old)
             ann.write("still here")
             ann.sees_status("still here", "delivered")
-            assert "token expired" not in server.logged()
+            assert opened == []
 
     def test_two_tabs_renew_it_once(self, tmp_path: Path, visit: Visit) -> None:
         with running_server(tmp_path, auth={"token_expiry_seconds": 4}) as server:
@@ -111,11 +112,15 @@ class TestTokens:
             other = ann.another_tab()
             expect(other.get_by_role("link", name=ann.name, exact=True)).to_be_visible()
             asked: list[str] = []
-            ann.context.on("request", lambda request: asked.append(request.url) if "refresh" in request.url else None)
+            ann.context.on(
+                "request",
+                lambda request: asked.append(request.headers["authorization"]) if "refresh" in request.url else None,
+            )
             before = _token(ann)
             for page in (ann.page, other):
                 page.wait_for_function("old => JSON.parse(localStorage['chat-session']).token !== old", arg=before)
-            assert len(asked) == 1
+            assert asked
+            assert len(asked) == len(set(asked))  # each token once; a slow machine may be at the next by now
 
     def test_one_that_expired_while_the_page_was_closed_is_renewed_when_it_opens(
         self, tmp_path: Path, visit: Visit

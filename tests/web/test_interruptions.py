@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import WebSocket, expect
 
 from tests.client import Person
 from tests.device import online
@@ -109,6 +109,45 @@ class TestTheNetwork:
             device.say(me, "four")
             ann.sees("one", "two", "three", "four")
             expect(ann.page.locator(".banner")).to_be_hidden()
+
+    def test_a_silence_is_noticed_though_nothing_hints_at_it(self, shared_server: Server, visit: Visit) -> None:
+        with Cable(shared_server.port) as cable:
+            ann = visit(cable)
+            ann.page.clock.install()
+            ann.sign_up()
+            expect(ann.page.locator(".banner")).to_be_hidden()
+            ann.page.wait_for_timeout(500)  # it is connected
+            cable.fall_silent()
+            ann.page.clock.fast_forward(30_000)  # a heartbeat is due
+            ann.page.clock.fast_forward(6_000)  # and so is its answer
+            expect(ann.page.locator(".banner")).to_contain_text("The server does not answer")
+            cable.mend()
+
+    def test_connections_that_do_not_hold_are_tried_less_and_less_often(
+        self, shared_server: Server, visit: Visit
+    ) -> None:
+        with Cable(shared_server.port) as cable:
+            visitor = visit(cable)
+            visitor.context.add_init_script("Math.random = () => 1")  # all that jitter allows
+            opened: list[float] = []
+            ready: list[float] = []
+
+            def follow(socket: WebSocket) -> None:
+                opened.append(time.monotonic())
+                socket.once("framereceived", lambda _: ready.append(time.monotonic()))
+
+            visitor.open()
+            visitor.page.on("websocket", follow)
+            visitor.sign_up()
+            for tries in range(1, 5):
+                while len(ready) < tries:
+                    visitor.page.wait_for_timeout(20)
+                cable.mend()
+            while len(opened) < 5:
+                visitor.page.wait_for_timeout(20)
+            pauses = [later - earlier for earlier, later in zip(ready, opened[1:], strict=False)]
+            for pause, least in zip(pauses, (0.5, 1, 2, 4), strict=True):
+                assert pause >= least - 0.1, pauses
 
     def test_what_is_written_without_a_network_goes_out_when_it_is_back(
         self, shared_server: Server, visit: Visit, anna: Person

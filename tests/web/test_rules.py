@@ -186,3 +186,21 @@ class TestAConversationsMessages:
             return [c.facts.myReadSeq, c.facts.unreadCount];
         """
         assert self.result(run, code) == [3, 0]
+
+
+def test_messages_that_come_at_once_are_kept_at_once_so_that_reading_waits_for_few(run: Run) -> None:
+    code = """async ({ Store }) => {
+        const begin = IDBDatabase.prototype.transaction;
+        let begun = 0;
+        IDBDatabase.prototype.transaction = function (...how) {
+            begun += 1;
+            return begin.apply(this, how);
+        };
+        const store = await Store.open("somebody");
+        const seqs = Array.from({ length: 1000 }, (_, at) => at + 1);
+        await Promise.all(seqs.map((seq) => store.keepMessages([{ conversationId: "c", seq }])));
+        const kept = await store.newest("c", { limit: 2000 });
+        store.close();
+        return [kept.length, begun < 10];
+    }"""
+    assert run("store.js", code) == [1000, True]

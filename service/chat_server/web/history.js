@@ -25,7 +25,6 @@ export class History {
   /** Has the newest messages at hand: those that are kept here at once, then what the server has. */
   async open(conversation) {
     conversation.isWanted = true;
-    if (conversation.messages.length > 2 * PAGE) conversation.replace(conversation.messages.slice(-PAGE), conversation);
     if (!conversation.messages.length) conversation.replace(await this.#store.newest(conversation.id, { limit: PAGE }));
     await this.jumpToNewest(conversation);
   }
@@ -74,9 +73,10 @@ export class History {
     this.#changed(conversation);
   }
 
-  /** Has the newest messages at hand again: those that are kept here, then what the server has. */
+  /** Has the newest messages at hand again, and no others: those that are kept here, then what the server has. */
   async jumpToNewest(conversation) {
     if (conversation.isAway) conversation.replace(await this.#store.newest(conversation.id, { limit: PAGE }));
+    else if (conversation.messages.length > 2 * PAGE) conversation.replace(conversation.messages.slice(-PAGE));
     this.#changed(conversation);
     await this.catchUp(conversation);
   }

@@ -9,6 +9,8 @@ const name = (userId) => `chat-${userId}`;
  */
 export class Store {
   #database;
+  #underWay = {};
+  #waiting = {};
 
   constructor(database) {
     this.#database = database;
@@ -51,7 +53,7 @@ export class Store {
   }
 
   keepConversations(conversations) {
-    return this.#write("conversations", (store) => conversations.forEach((each) => store.put(each)));
+    return this.#together("conversations", conversations);
   }
 
   /** The newest messages of a conversation below a seq that follow on one another, the oldest first. */
@@ -61,7 +63,7 @@ export class Store {
   }
 
   keepMessages(messages) {
-    return this.#write("messages", (store) => messages.forEach((each) => store.put(each)));
+    return this.#together("messages", messages);
   }
 
   /** Forgets the messages of a conversation. */
@@ -94,6 +96,20 @@ export class Store {
 
   keepDraft(conversationId, text) {
     return this.#write("drafts", (store) => (text ? store.put(text, conversationId) : store.delete(conversationId)));
+  }
+
+  /** What comes while something is being written is written at once: thousands come after a long absence. */
+  #together(kind, values) {
+    this.#waiting[kind] ??= { values: [], done: Promise.resolve(this.#underWay[kind]).then(() => this.#writeWaiting(kind)) };
+    this.#waiting[kind].values.push(...values);
+    return this.#waiting[kind].done;
+  }
+
+  #writeWaiting(kind) {
+    const { values } = this.#waiting[kind];
+    delete this.#waiting[kind];
+    this.#underWay[kind] = this.#write(kind, (store) => values.forEach((each) => store.put(each)));
+    return this.#underWay[kind];
   }
 
   async #read(kind, ask, otherwise) {
