@@ -18,10 +18,13 @@ def prepare(root: Path, slot: Slot, *, proxy: str, host_key: Path, authorized_ke
     _write(root, "etc/hostname", f"{slot.name}\n")
     _write(root, "etc/hosts", f"127.0.0.1 localhost\n127.0.1.1 {slot.name}\n::1 localhost ip6-localhost\n")
     _write(root, "etc/machine-id", f"{uuid.uuid4().hex}\n")
+    # No router announces itself to these hosts, and nobody has their addresses: units that start when the network is
+    # there would wait for both, for up to 13 seconds.
+    alone = "IPv6AcceptRA=no\nIPv6DuplicateAddressDetection=0\n"
     _write(
         root,
         "etc/systemd/network/10-host0.network",
-        f"[Match]\nName=host0\n\n[Network]\nAddress={slot.address}/24\nGateway={slot.outer_address}\n",
+        f"[Match]\nName=host0\n\n[Network]\nAddress={slot.address}/24\nGateway={slot.outer_address}\n{alone}",
     )
     run("chroot", root, "systemctl", "--quiet", "enable", "systemd-networkd")
     # Only Debian's packages come by way of the cache: a repository that the rig serves is asked itself.

@@ -40,6 +40,11 @@ def test_what_one_host_kills_lives_on_another(trixie: Host) -> None:
         assert other.run("systemctl", "is-active", "alike").out == "active\n"
 
 
+def test_units_that_wait_for_the_network_need_not_wait() -> None:
+    with fresh_host("bookworm") as host:
+        host.run("/lib/systemd/systemd-networkd-wait-online --timeout=4")
+
+
 def test_deploy_does_everything_by_sudo_without_a_password(bookworm: Host) -> None:
     assert bookworm.run("whoami", user="deploy").out == "deploy\n"
     assert bookworm.run("sudo -n whoami", user="deploy").out == "root\n"
