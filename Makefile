@@ -29,7 +29,7 @@ help:
 	@echo 'make apt-repo   packages of both suites, and a signed apt repository of them in dist/apt'
 	@echo 'make image      the container image; it needs docker, or root on Debian'
 	@echo 'make host       boot a Debian host of SUITE, provision it, and leave it up to look at; as root on Debian'
-	@echo 'make test-host  hosts provisioned, verified, and broken fault by fault; as root on Debian, 15 minutes'
+	@echo 'make test-host  hosts provisioned, verified, and broken fault by fault; as root on Debian, 20 minutes'
 	@echo 'make test-system  packages, container and real hosts; as root on Debian, 35 minutes'
 	@echo 'make lock       renew the lock files from pyproject.toml'
 	@echo 'make clean      remove what the other targets made, .run/ excepted'
@@ -95,7 +95,7 @@ image: $(VENV)/.runtime
 
 # All that needs root, on Debian. One after the other: each part takes the whole machine.
 test-system:
-	@$(MAKE) --no-print-directory --keep-going --jobs=1 test-package
+	@$(MAKE) --no-print-directory --keep-going --jobs=1 test-package test-host
 
 # The trees first, so that one sees what takes its time.
 test-package: $(VENV)/.development
