@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,19 +28,30 @@ def piuparts() -> None:
         run("apt-get", "--quiet", "--yes", "install", "--no-install-recommends", "piuparts")
 
 
-@pytest.mark.parametrize("suite", SUITES)
-def test_it_installs_upgrades_and_goes_without_a_trace(
-    suite: str, packages: Packages, signing_key: Path, report: Report, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def judged(
+    packages: Packages, signing_key: Path, tmp_path_factory: pytest.TempPathFactory
+) -> Mapping[str, subprocess.CompletedProcess[str]]:
+    """What it says of each suite's packages, both at once: each keeps one processor busy for a minute."""
+
+    def judge(suite: str) -> subprocess.CompletedProcess[str]:
+        return run_piuparts(suite, packages, signing_key, folders[suite])
+
+    folders = {suite: tmp_path_factory.mktemp(suite) for suite in SUITES}
+    with ThreadPoolExecutor(len(SUITES)) as pool:
+        return dict(zip(SUITES, pool.map(judge, SUITES), strict=True))
+
+
+def run_piuparts(suite: str, packages: Packages, signing_key: Path, folder: Path) -> subprocess.CompletedProcess[str]:
     """In a fresh tree: the next version alone, and over this tree's version from the repository."""
-    tree, tarball = ensure_tree(suite), tmp_path / "tree.tar.gz"
+    tree, tarball = ensure_tree(suite), folder / "tree.tar.gz"
     with in_use(tree):
         run("tar", "--create", "--use-compress-program=gzip -1", f"--file={tarball}", f"--directory={tree}", ".")
-    served = tmp_path / "served"
+    served = folder / "served"
     served.mkdir()
     with serve_directory(served, "127.0.0.1") as url, apt_cache() as proxy:
         Archive(served / "debian", f"{url}/debian").publish({suite: [packages[suite, VERSION]]}, key_home=signing_key)
-        done = subprocess.run(
+        return subprocess.run(
             [
                 "piuparts",
                 f"--distribution={suite}",
@@ -54,12 +67,18 @@ def test_it_installs_upgrades_and_goes_without_a_trace(
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            cwd=tmp_path,
+            cwd=folder,
             check=False,
         )
-    lines = done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("suite", SUITES)
+def test_it_installs_upgrades_and_goes_without_a_trace(
+    suite: str, judged: Mapping[str, subprocess.CompletedProcess[str]], report: Report
+) -> None:
+    lines = judged[suite].stdout.splitlines()
     for line in lines:
         if "PASS:" in line or "FAIL:" in line:
             report(f"piuparts, {suite}: {line.partition(': ')[2]}")
-    assert done.returncode == 0, "\n".join(lines[-60:])
+    assert judged[suite].returncode == 0, "\n".join(lines[-60:])
     assert any("PASS: All tests" in line for line in lines)
