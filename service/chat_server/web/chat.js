@@ -9,8 +9,8 @@ import { Outbox } from "./outbox.js";
 const LIST_PAGE = 50;
 
 /**
- * Tells `change` when anything is to be shown anew (`detail`: the conversation, or null for the list of them),
- * `arrived` when a message of the other person's has come (`detail`: it), and `refused` when sending failed for good.
+ * Tells `change` when anything is to be shown anew (`detail`: the conversation, or null for the list of them), and
+ * `arrived` when a message of the other person's has come (`detail`: it and its conversation).
  */
 export class Chat extends EventTarget {
   hasMore = false;
