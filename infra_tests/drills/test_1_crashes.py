@@ -44,7 +44,7 @@ systemctl start chat-server
 """
 FILL_BY_AN_OLD_BACKUP = f"""
 mountpoint --quiet {BACKUPS} || exit 1
-dd if=/dev/zero of={OLD_BACKUP} bs=64k status=none || true
+dd if=/dev/zero of={OLD_BACKUP} bs=64k status=none
 touch --date='60 days ago' {OLD_BACKUP}
 """
 
