@@ -7,7 +7,7 @@ import re
 from playwright.sync_api import expect
 
 from tests.client import Person
-from tests.device import online
+from tests.device import Device, online
 from tests.server import Server
 from tests.web.visitor import Visitor
 
@@ -39,11 +39,16 @@ def test_every_character_is_looked_for_as_it_is(ann: Visitor, anna: Person) -> N
     expect(ann.page.get_by_label("Matches").locator("mark")).to_have_text(["% (sure).*"])
 
 
+def bury_the_needle(device: Device, visitor: Visitor) -> None:
+    """Writes more messages after one than the page has at hand when it opens the conversation."""
+    device.say(visitor.person, "the needle")
+    for number in range(150):
+        device.say(visitor.person, f"hay {number}")
+
+
 def test_a_match_leads_to_its_message_however_old(ann: Visitor, anna: Person, shared_server: Server) -> None:
     with online(shared_server, anna) as device:
-        device.say(ann.person, "the needle")
-        for number in range(150):
-            device.say(ann.person, f"hay {number}")
+        bury_the_needle(device, ann)
     ann.open_conversation(anna.username)
     look_for(ann, "needle")
     ann.page.get_by_label("Matches").get_by_role("button").click()
@@ -57,9 +62,7 @@ def test_what_is_written_while_one_looks_at_old_messages_is_shown_among_the_newe
     ann: Visitor, anna: Person, shared_server: Server
 ) -> None:
     with online(shared_server, anna) as device:
-        device.say(ann.person, "the needle")
-        for number in range(150):
-            device.say(ann.person, f"hay {number}")
+        bury_the_needle(device, ann)
         ann.open_conversation(anna.username)
         look_for(ann, "needle")
         ann.page.get_by_label("Matches").get_by_role("button").click()
