@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import socket
 import ssl
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection, connect
 
 from tests.client import Person
 
 Frame = dict[str, Any]
+Made = TypeVar("Made")
 
 PATIENCE_SECONDS = 10
 
@@ -41,22 +43,38 @@ def online(server: Reachable, person: Person, *, tls: ssl.SSLContext | None = No
 
 
 class Device:
-    """One open socket. A thread of its own receives, and answers PINGs; all that came is in `frames`."""
+    """One open socket. A thread of its own receives, and answers PINGs; all that came is in `frames`.
 
-    def __init__(self, server: Reachable, token: str, *, tls: ssl.SSLContext | None = None) -> None:
-        """`tls`: what is expected of the server's certificate, where its address is a wss:// one."""
+    That thread also writes, for no two threads may use one TLS connection at a time: OpenSSL forgets what it was asked.
+    """
+
+    def __init__(
+        self, server: Reachable, token: str, *, tls: ssl.SSLContext | None = None, source: str | None = None
+    ) -> None:
+        """`tls`: what is expected of the server's certificate, where its address is a wss:// one.
+
+        `source`: the address of this machine to come from.
+        """
         self.frames: list[Frame] = []
         self.closed: tuple[int, str] | None = None
         self._news = threading.Condition()
-        self._socket: ClientConnection = connect(
-            f"{server.socket_url}?token={token}", ssl=tls, ping_interval=None, compression=None, legacy=True
-        )
-        self._thread = threading.Thread(target=self._receive, daemon=True)
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
-
-    def _receive(self) -> None:
         try:
-            for payload in self._socket:
+            self._socket = self._does(self._open(f"{server.socket_url}?token={token}", tls, source))
+        except BaseException:
+            self._end()
+            raise
+        self._received = asyncio.run_coroutine_threadsafe(self._receive(), self._loop)
+
+    async def _open(self, url: str, tls: ssl.SSLContext | None, source: str | None) -> ClientConnection:
+        came_from = (source, 0) if source else None
+        return await connect(url, ssl=tls, local_addr=came_from, ping_interval=None, compression=None)
+
+    async def _receive(self) -> None:
+        try:
+            async for payload in self._socket:
                 with self._news:
                     self.frames.append(json.loads(payload))
                     self._news.notify_all()
@@ -66,15 +84,23 @@ class Device:
             self.closed = (self._socket.close_code or 1006, self._socket.close_reason or "")
             self._news.notify_all()
 
+    def _does(self, what: Coroutine[Any, Any, Made]) -> Made:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
+
+    def _end(self) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
+
     def send(self, kind: str, data: Frame | None = None, frame_id: str = "") -> str:
         """Sends a frame; gives its id."""
         frame_id = frame_id or str(uuid.uuid4())
         frame = {"id": frame_id, "type": kind, "timestamp": int(time.time() * 1000), "data": data or {}}
-        self._socket.send(json.dumps(frame))
+        self.send_raw(json.dumps(frame))
         return frame_id
 
     def send_raw(self, payload: str | bytes) -> None:
-        self._socket.send(payload)
+        self._does(self._socket.send(payload))
 
     def write(self, to: Person, content: str, message_id: str = "") -> str:
         """Sends a message; gives its id without waiting."""
@@ -189,9 +215,13 @@ class Device:
 
     def cut(self) -> None:
         """Drops the connection, as a lost network does: no CLOSE."""
-        self._socket.socket.shutdown(socket.SHUT_RDWR)
-        self._thread.join(PATIENCE_SECONDS)
+        self._socket.transport.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._received.result(PATIENCE_SECONDS)
 
     def close(self) -> None:
-        self._socket.close()
-        self._thread.join(PATIENCE_SECONDS)
+        """Closes, and returns when all that came before the end is in `frames`; once more is no fault."""
+        if self._loop.is_closed():
+            return
+        self._does(self._socket.close())
+        self._received.result(PATIENCE_SECONDS)
+        self._end()

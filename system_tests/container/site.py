@@ -8,9 +8,8 @@ import ssl
 from dataclasses import dataclass
 from typing import Any
 
-from websockets.sync.client import ClientConnection, connect
-
 from tests.client import PASSWORD, Answer
+from tests.device import Device
 
 CLIENT = "127.0.0.2"
 """The address that requests come from; a proxy on this machine has 127.0.0.1."""
@@ -47,6 +46,11 @@ class Site:
         devices = self.request("GET", "/user/me/sessions", Authorization=f"Bearer {token}").succeeded()
         return {device["address"] for device in devices["sessions"]}
 
-    def socket(self, token: str) -> ClientConnection:
-        address = f"wss://localhost:{self.port}/socket?token={token}"
-        return connect(address, ssl=self.trust, source_address=(CLIENT, 0), legacy=True)
+    @property
+    def socket_url(self) -> str:
+        """Where WebSockets are opened (`tests.device.Reachable`)."""
+        return f"wss://localhost:{self.port}/socket"
+
+    def device(self, token: str) -> Device:
+        """A device, connected, of whoever has been given the token."""
+        return Device(self, token, tls=self.trust, source=CLIENT)

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -96,8 +97,8 @@ def site(compose: Compose) -> Site:
 
 def test_people_reach_the_service_by_https(site: Site) -> None:
     ann = site.sign_up("ann")
-    with site.socket(ann["token"]) as socket:
-        assert "ready" in str(socket.recv())
+    with closing(site.device(ann["token"])) as device:
+        device.wait(lambda frame: frame["type"] == "ready")
 
 
 def test_the_service_believes_its_proxy_who_the_client_is(site: Site, compose: Compose) -> None:

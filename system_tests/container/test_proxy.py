@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -67,12 +67,10 @@ def trust(home: Path, caddy: subprocess.Popen[bytes]) -> ssl.SSLContext:
 
 def test_people_talk_through_it(site: Site) -> None:
     ann, bob = (site.sign_up(name) for name in ("ann", "bob"))
-    with site.socket(ann["token"]) as anns, site.socket(bob["token"]) as bobs:
-        assert json.loads(anns.recv())["type"] == json.loads(bobs.recv())["type"] == "ready"
-        data = {"recipientId": bob["userId"], "content": "through the proxy"}
-        anns.send(json.dumps({"id": "hello-1", "type": "message", "timestamp": 0, "data": data}))
-        got = next(frame for frame in map(json.loads, bobs) if frame["type"] == "message")
-        assert got["data"]["content"] == "through the proxy"
+    with closing(site.device(ann["token"])) as anns, closing(site.device(bob["token"])) as bobs:
+        anns.send("message", {"recipientId": bob["userId"], "content": "through the proxy"})
+        (got,) = bobs.wait_for_messages(1)
+        assert got["content"] == "through the proxy"
 
 
 def test_the_clients_address_arrives_whatever_the_client_claims(site: Site) -> None:
