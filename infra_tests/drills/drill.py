@@ -22,6 +22,8 @@ __all__ = ["CONFIG", "EXECUTABLE", "UNIT", "Drill", "as_the_guide"]
 
 GUIDE = Path(__file__).parents[3] / "shared" / "guide" / "troubleshooting-guide.md"
 """The guide itself, which is no part of this project, and lies beside it where it is worked on."""
+PACKAGES = "/var/cache/chat-server"
+"""Where the playbook leaves the packages that it installs from a file."""
 FIRST_MESSAGES = 10
 LIVE_PAUSE_SECONDS = 0.2
 
@@ -120,6 +122,14 @@ class Drill:
         typed = self.shell.types(command, seconds=seconds)
         assert code in {None, typed.code}, f"{command!r} ended with {typed.code}: {typed.text}"
         return typed
+
+    def installs_the_package_again(self) -> None:
+        """Types what docs/troubleshooting.md has where a file of the package is gone, from the playbook's copy."""
+        deb = self.root(f"ls --sort=time {PACKAGES}/*.deb").split()[0]
+        self.ours(f"sudo apt-get install --reinstall --yes {deb}")
+        self.ours("sudo systemctl reset-failed chat-server")
+        self.ours("sudo systemctl restart chat-server")
+        self.wait_until_healthy()
 
     def guide_starts(self, command: str, replace: Mapping[str, str] | None = None) -> Running:
         """Types a command of the guide that goes on, without a terminal, which curl would not send bytes to.

@@ -12,8 +12,6 @@ TAKES_8080 = ("python3", "-m", "http.server", "8080")
 DATA = "/var/lib/chat-server"
 LIBRARY = "/opt/chat-server/lib/falcon"
 AWAY = "/var/tmp/drill-away"
-PACKAGES = "/var/cache/chat-server"
-"""Where the playbook keeps the package file that it has installed."""
 
 
 @pytest.mark.entry("1.1")
@@ -125,11 +123,7 @@ def test_a_library_of_the_packages_that_is_gone_is_installed_again(drill: Drill)
     drill.named_by_doctor(seen="falcon")
 
     with drill.cured():
-        deb = drill.root(f"ls --sort=time {PACKAGES}/*.deb").split()[0]
-        drill.ours(f"sudo apt-get install --reinstall --yes {deb}")
-        drill.ours("sudo systemctl reset-failed chat-server")
-        drill.ours("sudo systemctl restart chat-server")
-        drill.wait_until_healthy()
+        drill.installs_the_package_again()
 
 
 @pytest.mark.entry("1.4")

@@ -15,8 +15,6 @@ from infra_tests.drills.stranger import Stranger
 from tests.doctor.proxy import Pair, authority, certificate
 
 SCRIPT = "/opt/chat-server/lib/chat_server/web/main.js"
-PACKAGES = "/var/cache/chat-server"
-"""Where the playbook keeps the package file that it has installed."""
 HEALTH = "curl -I https://chat.example.com/health"
 TELNET = "telnet chat.example.com 443"
 NAME = "chat.example.com"
@@ -99,11 +97,7 @@ def test_a_file_of_the_page_that_is_gone_is_installed_again(drill: Drill, browse
     drill.named_by_doctor("page", seen=SCRIPT)
 
     with drill.cured():
-        deb = drill.root(f"ls --sort=time {PACKAGES}/*.deb").split()[0]
-        drill.ours(f"sudo apt-get install --reinstall --yes {deb}")
-        drill.ours("sudo systemctl reset-failed chat-server")
-        drill.ours("sudo systemctl restart chat-server")
-        drill.wait_until_healthy()
+        drill.installs_the_package_again()
         page.reload()
         wait_until_one_can_come_in(page)
 
