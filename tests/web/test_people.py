@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 from tests.client import Person
 from tests.device import online
 from tests.server import Server
-from tests.web.visitor import Visitor
+from tests.web.visitor import ALL_REQUESTS, Visit, Visitor
 
 
 def test_a_person_is_found_by_the_beginning_of_their_name(ann: Visitor, anna: Person) -> None:
@@ -22,7 +22,9 @@ def test_that_nobody_is_found_is_said(ann: Visitor) -> None:
     expect(ann.page.get_by_text("Nobody's name begins with")).to_be_visible()
 
 
-def test_typing_quickly_asks_once(ann: Visitor, anna: Person) -> None:
+def test_typing_quickly_asks_once(visit: Visit, anna: Person) -> None:
+    ann = visit(options=ALL_REQUESTS)
+    ann.sign_up()
     asked: list[str] = []
     ann.page.on("request", lambda request: asked.append(request.url) if "users/search" in request.url else None)
     ann.page.get_by_label("Find people").press_sequentially(anna.username, delay=10)
@@ -30,13 +32,17 @@ def test_typing_quickly_asks_once(ann: Visitor, anna: Person) -> None:
     assert len(asked) == 1
 
 
-def test_a_late_answer_does_not_take_the_place_of_a_newer_one(ann: Visitor, anna: Person, ben: Person) -> None:
+def test_a_late_answer_does_not_take_the_place_of_a_newer_one(visit: Visit, anna: Person, ben: Person) -> None:
+    ann = visit(options=ALL_REQUESTS)
+    ann.sign_up()
     first = anna.username
+    came: list[str] = []
 
     def late(route: Route) -> None:
         answer = route.fetch()
         time.sleep(1)  # a slow network, on purpose
         route.fulfill(response=answer)
+        came.append(route.request.url)
 
     ann.page.route(f"**/users/search?q={first}**", late)
     field = ann.page.get_by_label("Find people")
@@ -47,6 +53,7 @@ def test_a_late_answer_does_not_take_the_place_of_a_newer_one(ann: Visitor, anna
     expect(found.get_by_role("button", name=ben.username, exact=True)).to_be_visible()
     ann.page.wait_for_timeout(1200)
     expect(found.get_by_role("button", name=first, exact=True)).to_have_count(0)
+    assert len(came) == 1
 
 
 def test_the_list_has_the_newest_first_with_what_was_said_last(ann: Visitor, anna: Person, ben: Person) -> None:

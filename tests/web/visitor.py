@@ -14,6 +14,9 @@ from tests.client import PASSWORD, Client, Person
 
 PATIENCE_MS = 15_000
 
+ALL_REQUESTS = {"service_workers": "block"}
+"""Options of a visitor whose requests are held up: Playwright misses some that pass by a service worker."""
+
 # What a server that is away on purpose makes every browser say, and one without service workers.
 EXPECTED = ("net::ERR_", "WebSocket connection to", "Failed to load resource", "Service Worker registration blocked")
 
