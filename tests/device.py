@@ -62,7 +62,7 @@ class Device:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
         try:
-            self._socket = self._does(self._open(f"{server.socket_url}?token={token}", tls, source))
+            self._socket = self._run(self._open(f"{server.socket_url}?token={token}", tls, source))
         except BaseException:
             self._end()
             raise
@@ -84,10 +84,12 @@ class Device:
             self.closed = (self._socket.close_code or 1006, self._socket.close_reason or "")
             self._news.notify_all()
 
-    def _does(self, what: Coroutine[Any, Any, Made]) -> Made:
+    def _run(self, what: Coroutine[Any, Any, Made]) -> Made:
+        """In the thread of the device's own; what it raises is raised here."""
         return asyncio.run_coroutine_threadsafe(what, self._loop).result()
 
     def _end(self) -> None:
+        """Ends that thread."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._loop.close()
@@ -100,7 +102,7 @@ class Device:
         return frame_id
 
     def send_raw(self, payload: str | bytes) -> None:
-        self._does(self._socket.send(payload))
+        self._run(self._socket.send(payload))
 
     def write(self, to: Person, content: str, message_id: str = "") -> str:
         """Sends a message; gives its id without waiting."""
@@ -222,6 +224,8 @@ class Device:
         """Closes, and returns when all that came before the end is in `frames`; once more is no fault."""
         if self._loop.is_closed():
             return
-        self._does(self._socket.close())
-        self._received.result(PATIENCE_SECONDS)
-        self._end()
+        try:
+            self._run(self._socket.close())
+            self._received.result(PATIENCE_SECONDS)
+        finally:
+            self._end()

@@ -123,7 +123,7 @@ class Drill:
         assert code in {None, typed.code}, f"{command!r} ended with {typed.code}: {typed.text}"
         return typed
 
-    def installs_the_package_again(self) -> None:
+    def reinstall(self) -> None:
         """Types what docs/troubleshooting.md has where a file of the package is gone, from the playbook's copy."""
         deb = self.root(f"ls --sort=time {PACKAGES}/*.deb").split()[0]
         self.ours(f"sudo apt-get install --reinstall --yes {deb}")

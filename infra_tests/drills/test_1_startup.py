@@ -123,7 +123,7 @@ def test_a_library_of_the_packages_that_is_gone_is_installed_again(drill: Drill)
     drill.named_by_doctor(seen="falcon")
 
     with drill.cured():
-        drill.installs_the_package_again()
+        drill.reinstall()
 
 
 @pytest.mark.entry("1.4")

@@ -97,7 +97,7 @@ def test_a_file_of_the_page_that_is_gone_is_installed_again(drill: Drill, browse
     drill.named_by_doctor("page", seen=SCRIPT)
 
     with drill.cured():
-        drill.installs_the_package_again()
+        drill.reinstall()
         page.reload()
         wait_until_one_can_come_in(page)
 

@@ -9,7 +9,7 @@ from playwright.sync_api import Route, expect
 from tests.client import Person
 from tests.device import online
 from tests.server import Server
-from tests.web.visitor import ALL_REQUESTS, Visit, Visitor
+from tests.web.visitor import NO_SERVICE_WORKER, Visit, Visitor
 
 
 def test_a_person_is_found_by_the_beginning_of_their_name(ann: Visitor, anna: Person) -> None:
@@ -23,7 +23,7 @@ def test_that_nobody_is_found_is_said(ann: Visitor) -> None:
 
 
 def test_typing_quickly_asks_once(visit: Visit, anna: Person) -> None:
-    ann = visit(options=ALL_REQUESTS)
+    ann = visit(options=NO_SERVICE_WORKER)
     ann.sign_up()
     asked: list[str] = []
     ann.page.on("request", lambda request: asked.append(request.url) if "users/search" in request.url else None)
@@ -33,7 +33,7 @@ def test_typing_quickly_asks_once(visit: Visit, anna: Person) -> None:
 
 
 def test_a_late_answer_does_not_take_the_place_of_a_newer_one(visit: Visit, anna: Person, ben: Person) -> None:
-    ann = visit(options=ALL_REQUESTS)
+    ann = visit(options=NO_SERVICE_WORKER)
     ann.sign_up()
     first = anna.username
     came: list[str] = []

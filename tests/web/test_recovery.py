@@ -13,7 +13,7 @@ from playwright.sync_api import APIResponse, Page, Route, expect
 from tests.client import PASSWORD, Person
 from tests.device import online
 from tests.server import Server, free_port, running_server
-from tests.web.visitor import ALL_REQUESTS, Visit, Visitor
+from tests.web.visitor import NO_SERVICE_WORKER, Visit, Visitor
 
 NO_DATABASE = "indexedDB.open = () => { throw new DOMException('not here', 'SecurityError'); };"
 NO_ROOM = "IDBObjectStore.prototype.put = () => { throw new DOMException('no room', 'QuotaExceededError'); };"
@@ -38,7 +38,7 @@ def fails_once(page: Page, pattern: str) -> list[str]:
 
 class TestFiles:
     def test_one_that_does_not_come_is_fetched_anew(self, visit: Visit) -> None:
-        visitor = visit(options=ALL_REQUESTS)
+        visitor = visit(options=NO_SERVICE_WORKER)
         failed = fails_once(visitor.page, "**/thread.js")
         visitor.open()
         expect(visitor.page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -46,7 +46,7 @@ class TestFiles:
         assert visitor.page.evaluate("sessionStorage.length") == 0
 
     def test_while_one_is_missing_that_is_said(self, visit: Visit) -> None:
-        visitor = visit(options=ALL_REQUESTS)
+        visitor = visit(options=NO_SERVICE_WORKER)
         visitor.page.route("**/thread.js", lambda route: route.abort())
         visitor.open()
         expect(visitor.page.get_by_role("status")).to_contain_text("A file of this page did not come")
@@ -56,7 +56,7 @@ class TestAnswers:
     def test_a_list_that_could_not_be_fetched_comes_all_the_same(
         self, visit: Visit, anna: Person, shared_server: Server
     ) -> None:
-        ann = visit(options=ALL_REQUESTS)
+        ann = visit(options=NO_SERVICE_WORKER)
         ann.sign_up()
         ann.page.goto("about:blank")
         with online(shared_server, ann_device(ann, shared_server)) as device:
@@ -73,7 +73,7 @@ class TestAnswers:
         ann.sign_up()
         with online(shared_server, ann.person) as device:
             device.say(anna, "one")
-        phone = visit(options=ALL_REQUESTS)
+        phone = visit(options=NO_SERVICE_WORKER)
         phone.name = ann.name
         phone.sign_in()
         failed = fails_once(phone.page, "**/messages?*")
@@ -82,7 +82,7 @@ class TestAnswers:
         assert len(failed) == 1
 
     def test_what_is_written_is_sent_though_nothing_can_be_fetched(self, visit: Visit, anna: Person) -> None:
-        ann = visit(options=ALL_REQUESTS)
+        ann = visit(options=NO_SERVICE_WORKER)
         ann.sign_up()
         ann.find(anna.username)
         ann.write("one")
@@ -242,7 +242,7 @@ class TestTheEndOfASession:
 
     def test_a_token_that_comes_after_signing_out_is_not_kept(self, tmp_path: Path, visit: Visit) -> None:
         with running_server(tmp_path, auth={"token_expiry_seconds": 6}) as server:
-            ann = visit(server, options=ALL_REQUESTS)
+            ann = visit(server, options=NO_SERVICE_WORKER)
             ann.sign_up()
             ann.open_account()
             held: list[tuple[Route, APIResponse]] = []

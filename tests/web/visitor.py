@@ -14,7 +14,7 @@ from tests.client import PASSWORD, Client, Person
 
 PATIENCE_MS = 15_000
 
-ALL_REQUESTS = {"service_workers": "block"}
+NO_SERVICE_WORKER = {"service_workers": "block"}
 """Options of a visitor whose requests are held up: Playwright misses some that pass by a service worker."""
 
 # What a server that is away on purpose makes every browser say, and one without service workers.
