@@ -13,7 +13,7 @@ import chat_server
 from tests.commands.admin import Admin
 from tests.doctor.patient import ask_one
 from tests.doctor.proxy import Pair, Proxied, authority, certificate, proxied_server, with_nginx
-from tests.server import free_port, running_server, write_config
+from tests.server import UNMEASURED, free_port, running_server, write_config
 
 
 @pytest.fixture(scope="module")
@@ -107,7 +107,7 @@ class TestThePage:
         gone = ours / "web" / name
         gone.unlink()
         admin = Admin(write_config(tmp_path, port=free_port()), tmp_path / "chat.db")
-        there = {"PYTHONPATH": str(ours.parent)}
+        there = {"PYTHONPATH": str(ours.parent), **UNMEASURED}
         done = admin.run("serve", environ=there)
         assert done.code == os.EX_OSFILE
         assert str(gone) in done.errors.splitlines()[-1]
