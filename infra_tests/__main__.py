@@ -44,6 +44,7 @@ def main() -> int:
         shutil.rmtree(folder, ignore_errors=True)
     steps = Steps()
     signal.signal(signal.SIGTERM, _interrupted)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # steps end by it; a shell's background jobs ignore it
     try:
         prepare(also=BROWSER)
         trees = [ensure_tree(suite) for suite in suites]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import signal
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -13,6 +14,9 @@ from tests.server import Server, running_server
 Newcomer = Callable[[], Person]
 
 _numbers = itertools.count(1)
+
+# A shell's background job ignores Ctrl-C, and so would all that its tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
