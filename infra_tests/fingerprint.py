@@ -15,7 +15,7 @@ find var/backups/chat-server -type f -printf '%s %T@ %p\n' | sort
 dpkg-query --show
 systemctl list-unit-files --no-legend
 systemctl list-units --all --no-legend --plain --type=service,socket,timer,mount \
-    | awk '!/^(user|session|run-|systemd-)/ {print $1, $3}'
+    | awk '!/^(user|session|run-|systemd-|chat-server-(doctor|alert)\.service)/ {print $1, $3}'
 systemctl show chat-server nginx cron --property Id,MainPID,NRestarts,ExecMainStartTimestamp
 iptables-save | sed 's/\[[0-9]*:[0-9]*\]//; /^#/d'
 sqlite3 -readonly /var/lib/chat-server/chat.db .schema

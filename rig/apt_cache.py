@@ -26,7 +26,7 @@ CACHE = BUILD / "apt-cache"
 SETTINGS = RUN / "apt-cache"
 TURN = RUN / "apt-cache.turn"
 USERS = RUN / "apt-cache.users"
-SECONDS = 10
+SECONDS = 60
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from rig.machine import RigError
 
-SECONDS = 10
+SECONDS = 60
 
 ENTER = 'echo $$ >"$0/cgroup.procs" && exec "$@"'
 

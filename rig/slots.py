@@ -18,7 +18,7 @@ from rig.locks import RUN, locked
 from rig.machine import BUILD, RigError, processes, run
 
 NUMBERS = range(1, 255)
-SECONDS = 10
+SECONDS = 60
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,9 @@ while line.recv(4096):
     pass
 """
 
+DOCTOR: Final = "chat-server-doctor.timer chat-server-doctor.service"
+"""It opens the database once an hour, which then can't be unmounted."""
+
 MANY_MESSAGES: Final = r"""
 import sqlite3, sys, time
 db = sqlite3.connect(sys.argv[1], isolation_level=None)
@@ -73,14 +76,14 @@ FAULTS: Final[Mapping[str, Fault]] = {
         f"systemctl daemon-reload; {START}"
     ),
     "the disk is full": Fault(
-        f"systemctl stop chat-server; kept=$(mktemp -d); cp -a {DATA}/. $kept;"
+        f"systemctl stop chat-server {DOCTOR}; kept=$(mktemp -d); cp -a {DATA}/. $kept;"
         f"mount -t tmpfs -o size=32m,mode=700,uid=$(id -u chat-server),gid=$(id -g chat-server) tmpfs {DATA};"
         f"mountpoint --quiet {DATA} || exit 1;"  # else it would fill the disk of whoever runs the tests
         f"cp -a $kept/. {DATA}; rm -r $kept; {START};"
         f"dd if=/dev/zero of={OLD_DATABASE} bs=1M count=64 status=none 2>/dev/null || true;"
         f"touch -d '60 days ago' {OLD_DATABASE}",
         f"systemctl stop chat-server; kept=$(mktemp -d); cp -a {DATA}/. $kept; umount {DATA} || exit 1;"
-        f"cp -a $kept/chat.db {DATA}; rm -r $kept; {START}",
+        f"cp -a $kept/chat.db {DATA}; rm -r $kept; systemctl start chat-server-doctor.timer; {START}",
     ),
     "the database is damaged": Fault(
         f"systemctl stop chat-server; python3 -c '{MANY_MESSAGES}' {DATA}/chat.db;"
@@ -111,7 +114,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
     ),
     "a forgotten shell holds the database": Fault(
         "systemd-run --quiet --unit=drill-shell --"
-        f" sh -c '(echo BEGIN IMMEDIATE\\;; exec sleep 600) | sqlite3 {DATA}/chat.db';"
+        f" sh -c '(echo BEGIN IMMEDIATE\\;; exec sleep 600) | sqlite3 -cmd \".timeout 10000\" {DATA}/chat.db';"
         f'await \'! sqlite3 -cmd ".timeout 0" {DATA}/chat.db "BEGIN IMMEDIATE; ROLLBACK" 2>/dev/null\'',
         "systemctl stop drill-shell || true",
     ),

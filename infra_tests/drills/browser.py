@@ -42,6 +42,7 @@ class Browser:
         """One for the length of the block; `home` is the home directory of whoever uses it."""
         missing = [package for program, package in PROGRAMS.items() if not shutil.which(program, path=PATH)]
         assert not missing, f"the browser is missing on this machine: apt install {' '.join(missing)}"
+        expect.set_options(timeout=SECONDS * 1000)
         with sync_playwright() as driver:
             browser = cls(driver.chromium, home, names)
             try:
@@ -87,9 +88,9 @@ class Browser:
 
 def wait_until_it_says(page: Page, words: str) -> None:
     """Returns when the server's own page says so in the line about its state."""
-    expect(page.get_by_role("status")).to_contain_text(words, timeout=SECONDS * 1000)
+    expect(page.get_by_role("status")).to_contain_text(words)
 
 
 def wait_until_one_can_come_in(page: Page) -> None:
     """Returns when the server's own page offers to sign in."""
-    expect(page.get_by_role("button", name="Sign in")).to_be_visible(timeout=SECONDS * 1000)
+    expect(page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -28,7 +28,8 @@ PORT = 8080
 TURN_SECONDS = 0.05
 QUIET_SECONDS = 5
 """A server that sends a PING every two seconds, and was not heard for so long, is out of reach."""
-END_SECONDS = 8
+END_SECONDS = 45
+"""Who is cut off once more may rest for 30 s before they come back."""
 
 
 @dataclass

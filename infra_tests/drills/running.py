@@ -10,7 +10,7 @@ import time
 from collections.abc import Sequence
 from contextlib import suppress
 
-END_SECONDS = 10
+END_SECONDS = 30
 CTRL_C = b"\x03"
 
 
@@ -43,12 +43,12 @@ class Running:
         """Its exit code, once it has ended by itself."""
         return self._process.wait(seconds)
 
-    def press_ctrl_c(self) -> int:
+    def press_ctrl_c(self, *, seconds: float = END_SECONDS) -> int:
         """Ends it as a person at the terminal does; gives its exit code."""
         assert self._process.stdin is not None
         self._process.stdin.write(CTRL_C)
         self._process.stdin.flush()
-        return self._process.wait(END_SECONDS)
+        return self._process.wait(seconds)
 
     def end(self) -> None:
         """Ends it if it still runs. The host hangs up on what ran in its terminal, and does not mind Ctrl-C."""

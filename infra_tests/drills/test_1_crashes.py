@@ -20,9 +20,10 @@ CONTENT = "x" * 4000
 DROP_INS = "/etc/systemd/system/chat-server.service.d"
 
 SMALL_DISK = "/mnt/drill-disk"
+# The hourly doctor would keep it from being unmounted.
 ONTO_A_SMALL_DISK = f"""
 set -e
-systemctl stop chat-server
+systemctl stop chat-server chat-server-doctor.timer chat-server-doctor.service
 mkdir -p {SMALL_DISK}
 mount -t tmpfs -o size=$(($(du -cm {DATA} {BACKUPS} | tail -1 | cut -f1) + 24))m tmpfs {SMALL_DISK}
 mountpoint --quiet {SMALL_DISK}
@@ -40,7 +41,7 @@ cp --archive {SMALL_DISK}/data/chat.db* {DATA}
 umount {SMALL_DISK}
 rmdir {SMALL_DISK}
 systemctl reset-failed chat-server
-systemctl start chat-server
+systemctl start chat-server chat-server-doctor.timer
 """
 FILL_BY_AN_OLD_BACKUP = f"""
 mountpoint --quiet {BACKUPS} || exit 1

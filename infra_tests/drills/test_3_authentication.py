@@ -84,6 +84,7 @@ def test_five_failed_logins_lock_out_until_the_admin_resets_them(drill: Drill, a
         lock_out(drill, alice)
 
     with drill.diagnosed():
+        wait_for("all five in the journal", lambda: drill.journal().count(f"username={alice.username}") >= 5)
         shown = drill.guide('sudo journalctl -u chat-server | grep "failed login" | tail -20').out
         assert shown.count(f"username={alice.username}") == 5
     named = drill.named_by_doctor("lockouts", status="warning", seen=f"{alice.username} from 127.0.0.1")
@@ -98,14 +99,14 @@ def test_five_failed_logins_lock_out_until_the_admin_resets_them(drill: Drill, a
 
 @pytest.mark.entry("3.2")
 def test_a_lockout_passes_by_itself(drill: Drill, alice: Person) -> None:
-    """After 15 minutes, shortened here to 4 s."""
-    drill.configure("rate_limit", "auth_window_seconds", "4")
+    """After 15 minutes, shortened here to 15 s, in which six logins have their time."""
+    drill.configure("rate_limit", "auth_window_seconds", "15")
     drill.restart()
     with drill.provoked("five logins with a wrong password"):
         lock_out(drill, alice)
         locked_at = time.monotonic()
     with drill.cured():
-        wait_for("a login", lambda: status_typed(drill, alice, PASSWORD) == "200", seconds=10)
+        wait_for("a login", lambda: status_typed(drill, alice, PASSWORD) == "200", seconds=60)
         assert time.monotonic() - locked_at > 1
 
 
@@ -135,10 +136,10 @@ def test_a_deleted_account_does_not_come_back_and_its_messages_stay(drill: Drill
 
 @pytest.mark.entry("3.4")
 def test_a_session_outlives_its_tokens(drill: Drill, alice: Person) -> None:
-    """An hour each, shortened here to 3 s."""
-    drill.configure("auth", "token_expiry_seconds", "3")
+    """An hour each, shortened here to 8 s."""
+    drill.configure("auth", "token_expiry_seconds", "8")
     drill.restart()
-    with drill.provoked("tokens that end after 3 s"):
+    with drill.provoked("tokens that end after 8 s"):
         forgetful = signed_in(drill, alice)
         with online(drill.host, forgetful) as socket:
             assert socket.wait_closed()[0] == 1008
@@ -148,11 +149,11 @@ def test_a_session_outlives_its_tokens(drill: Drill, alice: Person) -> None:
     with drill.diagnosed():
         asked = 'TOKEN="your-jwt-token-here"\ncurl -H "Authorization: Bearer $TOKEN" http://localhost:8080/user/me'
         assert "UNAUTHORIZED" in drill.guide(asked, {"your-jwt-token-here": forgetful.token}).out
-    drill.named_by_doctor("sessions", status="warning", seen="a token lasts 3 s")
+    drill.named_by_doctor("sessions", status="warning", seen="a token lasts 8 s")
 
     with drill.cured():
         session = signed_in(drill, alice)
-        until = time.monotonic() + 7
+        until = time.monotonic() + 10
         with online(drill.host, session) as socket:
             while time.monotonic() < until:
                 session = refreshed(session)
@@ -203,4 +204,4 @@ def show_token(socket: Device, session: Person) -> None:
 
 
 def half_over(since: float) -> Callable[[], bool]:
-    return lambda: time.monotonic() > since + 1.5
+    return lambda: time.monotonic() > since + 4

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import uuid
 
 import pytest
@@ -17,6 +18,9 @@ DATABASE = f"{DATA}/chat.db"
 BACKUPS = "/var/backups/chat-server"
 COPY = "/var/tmp/drill-copy"
 PAGE = 4096
+TYPED = "/var/tmp/drill-typed"
+UNDER_WAY = 4
+"""Two people, two messages each: what may have been stored already, and be acknowledged in a moment."""
 
 AS_SERVICE = "sudo -u chat-server"
 BY_HAND = f"{AS_SERVICE} {EXECUTABLE} --config /opt/chat-server/config.toml"
@@ -36,9 +40,12 @@ systemctl start chat-server
 
 
 def a_shell_left_in(drill: Drill, statements: str) -> None:
-    """Somebody at a sqlite3 shell has typed this, and gone for lunch."""
-    shell = f"sqlite3 -cmd '.timeout 10000' {DATABASE}"
-    drill.occupy("shell", "sh", "-c", f"(echo '{statements}'; exec sleep 600) | {shell}")
+    """Somebody at a sqlite3 shell has typed this, which was done, and gone for lunch."""
+    drill.afterwards(f"rm -f {TYPED}")
+    typed = shlex.join(["printf", "%s\\n", statements, f".shell touch {TYPED}"])
+    shell = f"sqlite3 -bail -cmd '.timeout 10000' {DATABASE}"
+    drill.occupy("shell", "sh", "-c", f"({typed}; exec sleep 600) | {shell}")
+    wait_for(statements, lambda: drill.shell.types(f"test -e {TYPED}").code == 0)
 
 
 def is_locked(drill: Drill) -> bool:
@@ -57,7 +64,12 @@ def started_by_hand(drill: Drill) -> tuple[Running, int]:
     drill.root("systemctl stop chat-server")
     server = drill.start(BY_HAND)
     server.wait_for("serving")
-    return server, int(drill.root("pgrep -x chat-server"))
+    return server, serving(drill)
+
+
+def serving(drill: Drill) -> int:
+    """The process that listens at 8080. By its name one would find doctor's too, which a timer starts."""
+    return int(drill.root("lsof -t -iTCP:8080 -sTCP:LISTEN"))
 
 
 def end(drill: Drill, server: Running, command: str) -> None:
@@ -93,21 +105,24 @@ def test_a_second_server_is_refused_and_the_first_serves_on_until_it_is_ended(dr
 
         with drill.cured():
             assert drill.guide("sudo systemctl restart chat-server", code=None).code, "the guide's remedy ends it, too"
-            kill, start = named["remedy"].splitlines()
+            kill, *start = named["remedy"].splitlines()
             assert kill == f"sudo kill {pid}"
             end(drill, server, kill)
-            drill.ours(start)
+            for command in start:
+                drill.ours(command)
             drill.wait_until_healthy()
-            assert drill.ours("pgrep -x chat-server").out.strip() == drill.shows("MainPID")
+            assert serving(drill) == int(drill.shows("MainPID"))
 
 
 @pytest.mark.entry("4.1")
 def test_sends_wait_while_an_outside_writer_holds_the_lock(drill: Drill) -> None:
+    """For up to 30 s, prolonged here to 300: doctor looks at all there is meanwhile."""
+    drill.configure("database", "busy_timeout_seconds", "300")
+    drill.restart()
     with drill.talking() as talk:
         interruptions = talk.interruptions
         with drill.provoked("a sqlite3 shell with an open transaction"):
             a_shell_left_in(drill, "BEGIN IMMEDIATE;")
-            wait_for("the lock", lambda: is_locked(drill))
             promised = talk.acknowledged
 
         with drill.diagnosed():
@@ -115,7 +130,7 @@ def test_sends_wait_while_an_outside_writer_holds_the_lock(drill: Drill) -> None
             assert "sqlite3" in drill.ours(f"sudo lsof {DATABASE}").out
         named = drill.named_by_doctor("write-lock", seen="sqlite3")
 
-        assert talk.acknowledged == promised
+        assert talk.acknowledged <= promised + UNDER_WAY
         with drill.cured():
             drill.ours(named["remedy"])
             wait_for("what waited to be stored", lambda: talk.acknowledged > promised + 8)
@@ -131,7 +146,6 @@ def test_who_waited_for_too_long_is_told_and_sends_again(drill: Drill) -> None:
     with online(drill.host, ann) as anns:
         with drill.provoked("a sqlite3 shell with an open transaction"):
             a_shell_left_in(drill, "BEGIN IMMEDIATE;")
-            wait_for("the lock", lambda: is_locked(drill))
             message_id = anns.write(bob, "is anybody there?")
             assert anns.error(message_id)["code"] == "SERVER_ERROR"
 
@@ -160,7 +174,6 @@ def test_a_log_that_a_reader_keeps_long_is_folded_in_while_people_talk(drill: Dr
         interruptions = talk.interruptions
         with drill.provoked("a sqlite3 shell in the midst of reading"):
             a_shell_left_in(drill, "BEGIN; SELECT count(*) FROM messages;")
-            wait_for("the reader", lambda: "sqlite3" in drill.shell.types(f"sudo fuser -v {DATABASE}").text)
             promised = talk.acknowledged
             wait_for("more messages", lambda: talk.acknowledged > promised)
 

@@ -6,10 +6,11 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Error, expect
+from playwright.sync_api import Error, Page, expect
 
 from infra_tests.drills import proxy
 from infra_tests.drills.browser import Browser, wait_until_it_says, wait_until_one_can_come_in
+from infra_tests.drills.disposable import wait_for
 from infra_tests.drills.drill import Drill, as_the_guide
 from infra_tests.drills.stranger import Stranger
 from tests.doctor.proxy import Pair, authority, certificate
@@ -24,6 +25,12 @@ ROOT = "/usr/local/share/ca-certificates/drill.crt"
 def domain(drill: Drill) -> str:
     """The name under which people come in."""
     return str(urlsplit(drill.public_url).hostname)
+
+
+def console(browser: Browser, page: Page) -> list[str]:
+    """All that pages' consoles have shown by now; events come while something is asked of a page."""
+    page.title()
+    return browser.console
 
 
 def served(drill: Drill, path: str = "/") -> str:
@@ -66,7 +73,7 @@ def test_a_script_that_the_proxy_keeps_back_is_missed_by_the_page(drill: Drill, 
         wait_until_it_says(page, "A file of this page did not come")
 
     with drill.diagnosed():
-        assert any("403" in line for line in browser.console), browser.console
+        wait_for("the console's line", lambda: any("403" in line for line in console(browser, page)))
         assert served(drill).startswith("200 text/html")
         assert served(drill, script(drill)).startswith("403")
     drill.named_by_doctor("page", seen="main.js (403)")

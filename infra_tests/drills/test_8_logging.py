@@ -131,4 +131,4 @@ def test_the_version_that_runs_and_the_one_that_is_installed_are_told(drill: Dri
         drill.wait_until_healthy()
         assert '"version":"99.0"' in drill.ours("curl -s http://localhost:8080/status").out
         assert drill.logged("version=99.0")
-    assert EXECUTABLE in drill.root("cat /proc/$(pgrep chat-server)/cmdline | tr '\\0' ' '")
+    assert EXECUTABLE in drill.root(f"cat /proc/{drill.shows('MainPID')}/cmdline | tr '\\0' ' '")

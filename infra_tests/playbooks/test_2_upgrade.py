@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from infra_tests.drills.disposable import Disposable
+from infra_tests.drills.disposable import Disposable, wait_for
 from infra_tests.packages import BROKEN, NEXT, VERSION, broken_package, next_package
 from infra_tests.playbooks.conftest import Talking
 from infra_tests.provisioning import play
@@ -23,8 +23,8 @@ def test_a_version_that_does_not_run_is_taken_back(
         played = play("upgrade.yml", inventory, extra={"chat_server_deb": str(broken)})
         before = talk.acknowledged
         host.wait_until_healthy()
-        while talk.acknowledged <= before and not talk.failure:
-            pass  # somebody says something to the old version, which is the new one again
+        # Somebody says something to the old version, which is the new one again.
+        wait_for("a message", lambda: talk.acknowledged > before or talk.failure is not None, seconds=60)
     said = " ".join(played.text.split())
     assert played.code != 0
     assert f"The upgrade to {BROKEN}" in said

@@ -118,7 +118,7 @@ def parser() -> argparse.ArgumentParser:
     healthcheck = commands.add_parser(
         "healthcheck",
         help="ask the running server whether it is healthy",
-        description="Asks the server on this machine for /health and waits 3 seconds at most: exit code 0 when it "
+        description="Asks the server on this machine for /health and waits 8 seconds at most: exit code 0 when it "
         "is healthy, 1 when it is not or does not answer. For containers and monitors.",
     )
     _leaf(healthcheck, "healthcheck")

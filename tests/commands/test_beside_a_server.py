@@ -159,7 +159,7 @@ def test_a_server_that_cannot_write_is_unhealthy(server: Server, admin: Admin) -
     assert soon(lambda: server.client().get("/health").status == 200)
 
 
-def test_a_server_that_hangs_is_unhealthy_after_three_seconds(server: Server, admin: Admin) -> None:
+def test_a_server_that_hangs_is_unhealthy_after_eight_seconds(server: Server, admin: Admin) -> None:
     server.process.send_signal(signal.SIGSTOP)
     try:
         started = time.monotonic()
@@ -168,8 +168,8 @@ def test_a_server_that_hangs_is_unhealthy_after_three_seconds(server: Server, ad
     finally:
         server.process.send_signal(signal.SIGCONT)
     assert done.code == 1
-    assert done.output.endswith(" gives no answer within 3 s\n")
-    assert 3 <= taken < 6
+    assert done.output.endswith(" gives no answer within 8 s\n")
+    assert 8 <= taken < 20
 
 
 def test_nobody_there_and_somebody_else_there_are_unhealthy(admin: Admin, tmp_path: Path) -> None:

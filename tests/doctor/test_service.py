@@ -96,6 +96,15 @@ def test_an_exit_code_is_said_in_words_with_its_entry(code: str) -> None:
     assert "sudo systemctl reset-failed chat-server" in check.remedy.splitlines()
 
 
+def test_between_two_tries_of_systemds_its_count_is_forgotten_before_it_is_started_by_hand() -> None:
+    """Else that start may be the one too many, and be refused."""
+    check = ask(FAILED | {"ActiveState": "activating", "SubState": "auto-restart"})
+    assert check.remedy.splitlines()[-2:] == [
+        "sudo systemctl reset-failed chat-server",
+        "sudo systemctl restart chat-server",
+    ]
+
+
 @pytest.mark.parametrize("result", RESULTS)
 def test_what_systemd_did_is_said_in_words(result: str) -> None:
     assert RESULTS[result][0] in ask(FAILED | {"Result": result, "ExecMainCode": "2", "ExecMainStatus": "9"}).seen

@@ -10,7 +10,8 @@ import msgspec
 
 from chat_server.config import ServerSection
 
-PATIENCE_SECONDS = 3
+PATIENCE_SECONDS = 8
+"""The server has 5 to find out whether it can write."""
 MOST_BYTES = 65_536
 
 # Where a server that listens on every interface answers.
@@ -53,7 +54,7 @@ class SilentError(Exception):
 
 
 def health(server: ServerSection) -> Health:
-    """Whether the server answers that it is healthy, within 3 seconds for each step of asking."""
+    """Whether the server answers that it is healthy, within 8 seconds for each step of asking."""
     try:
         status, _ = _get(server, "/health")
     except SilentError as error:

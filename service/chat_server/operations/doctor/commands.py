@@ -26,8 +26,17 @@ def systemctl(verb: str) -> str:
 
 def restart(site: Site) -> str:
     """So that it runs again with what was repaired: also after systemd has given up."""
-    given_up = [systemctl("reset-failed")] if site.unit.get("ActiveState") == "failed" else []
-    return "\n".join([*given_up, systemctl("restart")])
+    return "\n".join([*_forgetting(site), systemctl("restart")])
+
+
+def start(site: Site) -> str:
+    """The same of what was stopped, or could not start."""
+    return "\n".join([*_forgetting(site), systemctl("start")])
+
+
+def _forgetting(site: Site) -> list[str]:
+    """systemd counts a start by hand, too, and refuses it where it has given up, or would have at the next."""
+    return [systemctl("reset-failed")] if site.unit.get("ActiveState") in {"failed", "activating"} else []
 
 
 def sql(site: Site, statements: str) -> str:

@@ -33,7 +33,7 @@ def schema(site: Site) -> Finding:
             yield None, str(error)
 
     if not _exists(site):
-        return Finding("warning", f"there is no database {site.database} yet", commands.systemctl("start"))
+        return Finding("warning", f"there is no database {site.database} yet", commands.start(site))
     try:
         [(version, refusal)] = read(site, version_of)
     except DamageError as error:
@@ -86,7 +86,7 @@ def _damaged(site: Site, words: str) -> Finding:
         source, entry = site.database.with_name("rescued.db"), "4.5"
         rescue = _rescue(site, source)
     steps = [commands.systemctl("stop"), *rescue, commands.chat_server(site, "restore", str(source))]
-    remedy = "\n".join([*steps, commands.systemctl("start")])
+    remedy = "\n".join([*steps, commands.start(site)])
     return Finding("failure", f"{site.database} is damaged: {words}", remedy, entry)
 
 

@@ -25,7 +25,7 @@ def instances(site: Site) -> Finding:
         return Finding(
             "failure",
             f"a server that {UNIT} did not start has the database: {holding}, so the service can't start",
-            f"{_end(holding)}\n{commands.systemctl('start')}",
+            f"{_end(holding)}\n{commands.start(site)}",
         )
     if second := [server.process for server in others if _is_of(site, server)]:
         seen = f"beside the server with this database there is another: {', '.join(map(str, second))}"

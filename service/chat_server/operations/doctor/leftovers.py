@@ -39,7 +39,7 @@ def log(site: Site) -> Finding:
         raise CannotLookError(f"{error.filename}: {error.strerror}") from None
     if size:
         seen = f"no server runs and {size / MIB:,.1f} MiB of log, with the last messages, are not in the database yet"
-        return Finding("warning", f"{seen}: remove nothing", f"{checkpoint}\n{commands.systemctl('start')}", "4.3")
+        return Finding("warning", f"{seen}: remove nothing", f"{checkpoint}\n{commands.start(site)}", "4.3")
     return Finding("ok", "no log is left beside the database")
 
 

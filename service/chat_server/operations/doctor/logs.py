@@ -10,7 +10,7 @@ from typing import Final
 from chat_server import __version__
 from chat_server.observability.lines import without_secrets
 from chat_server.operations import probe
-from chat_server.operations.doctor.commands import restart, systemctl
+from chat_server.operations.doctor.commands import restart, start, systemctl
 from chat_server.operations.doctor.journal import KEPT, VOLATILE, check_readable, files_in
 from chat_server.operations.doctor.processes import listeners, serving
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
@@ -88,13 +88,13 @@ def foreground(site: Site) -> Finding:
         return Finding(
             "warning",
             f"a server that nobody looks after has port {port}: {told}; {UNIT} is {state}. It ends with its terminal",
-            f"Press Ctrl-C where it runs, or: {strangers[0].end}\n{systemctl('start')}",
+            f"Press Ctrl-C where it runs, or: {strangers[0].end}\n{start(site)}",
         )
     if state != "active" and probe.running(site.config.server):
         return Finding(
             "warning",
             f"a server answers at port {port}, but {UNIT} is {state}: somebody runs it in the foreground",
-            f"sudo ss -ltnp 'sport = :{port}'\nPress Ctrl-C where that runs.\n{systemctl('start')}",
+            f"sudo ss -ltnp 'sport = :{port}'\nPress Ctrl-C where that runs.\n{start(site)}",
         )
     return Finding("ok", f"{UNIT} is {state}, and no server runs beside it")
 

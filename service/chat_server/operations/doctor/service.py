@@ -89,7 +89,7 @@ def _down(site: Site) -> Finding:
     state = STATES.get(unit.get("ActiveState", ""), "has not run since")
     by_hand = unit.get("ActiveState") == "inactive" and unit.get("Result") == "success"
     reason, entry = ("", UNKNOWN) if by_hand else _last_words(site)
-    remedy = commands.systemctl("start") if by_hand else f"{JOURNAL}\n{commands.restart(site)}"
+    remedy = commands.start(site) if by_hand else f"{JOURNAL}\n{commands.restart(site)}"
     return Finding("failure", f"{UNIT} {state} {_time(site, 'StateChangeTimestamp')}{reason}", remedy, entry)
 
 
