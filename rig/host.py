@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import subprocess
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from rig.ssh import Connection
 
 SECONDS = 300
 JOURNAL_LINES = 20
+LOGGED_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,19 @@ class Host:
         chosen = [f"--unit={unit}"] if unit else []
         told = run("chroot", self._container.root, "journalctl", "--no-pager", "--quiet", f"--lines={lines}", *chosen)
         return told.rstrip("\n")
+
+    def wait_until_logged(self, phrase: str, where: str = "", *, seconds: float = LOGGED_SECONDS) -> None:
+        """Returns once the journal has the phrase, which some write and others read.
+
+        `where`: words for journalctl, `-u chat-server`. Raises HostError.
+        """
+        deadline = time.monotonic() + seconds
+        while phrase not in (told := self.run(f"journalctl --no-pager --quiet --output=cat {where}").out):
+            if time.monotonic() > deadline:
+                raise HostError(
+                    f"{self.name}: no {phrase!r} in the journal of {where or 'all'} after {seconds} s:\n{told}"
+                )
+            time.sleep(0.1)
 
     def serve_directory(self, directory: Path) -> str:
         """Serves a folder of this machine to the host, over HTTP, as long as the host is there; gives the URL."""

@@ -62,10 +62,12 @@ class Connection:
             self._master.terminate()
             self._master.wait()
             self._master = None
+        # Who is killed with the guest's own processes leaves it behind, and it would look like a login.
+        self._slot.ssh_socket.unlink(missing_ok=True)
 
     def _listens(self) -> bool:
         try:
-            with socket.create_connection((self._slot.address, 22), timeout=0.2) as connection:
+            with socket.create_connection((self._slot.address, 22), timeout=5) as connection:
                 return connection.recv(4) == b"SSH-"
         except OSError:
             return False

@@ -37,6 +37,13 @@ class Site:
         finally:
             connection.close()
 
+    def is_well(self) -> bool:
+        """Whether the proxy has its certificate by now, and the service answers through it."""
+        try:
+            return self.request("GET", "/health").status == 200
+        except OSError:
+            return False
+
     def sign_up(self, username: str, **headers: str) -> Any:  # noqa: ANN401  as JSON is
         body = {"username": username, "password": PASSWORD}
         return self.request("POST", "/auth/signup", body, **headers).succeeded()

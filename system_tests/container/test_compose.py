@@ -84,12 +84,13 @@ def compose(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 def site(compose: Compose) -> Site:
     """What it offers, as soon as its proxy has a certificate and the service answers."""
     deadline = time.monotonic() + START_SECONDS
-    while (found := compose.run("exec", "-T", "proxy", "cat", ROOT_CERTIFICATE, check=False)).returncode:
+    read = ("exec", "-T", "proxy", "cat", ROOT_CERTIFICATE)
+    while "END CERTIFICATE" not in (found := compose.run(*read, check=False)).stdout:
         assert time.monotonic() < deadline, compose.run("logs").stdout
         time.sleep(0.2)
     trust = ssl.create_default_context(cadata=found.stdout)
     site = Site(int(compose.variables["HTTPS_PORT"]), int(compose.variables["HTTP_PORT"]), trust)
-    while site.request("GET", "/health").status != 200:
+    while not site.is_well():
         assert time.monotonic() < deadline, compose.run("logs").stdout
         time.sleep(0.2)
     return site

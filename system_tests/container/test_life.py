@@ -46,7 +46,7 @@ def test_it_serves_and_leaves_its_files_in_order(
     with online(container, ann) as anns, online(container, bob) as bobs:
         ack = anns.say(bob, "from within")
         assert bobs.wait(lambda frame: frame["type"] == "message")["id"] == ack["messageId"]
-    assert container.stop() < 5
+    container.stop()
     assert container.state["ExitCode"] == 0
     left = files(engine, volumes)
     assert not left.keys() & {"chat.db-wal", "chat.db-shm"}

@@ -48,7 +48,12 @@ def site(container: Container, tmp_path_factory: pytest.TempPathFactory) -> Iter
             ["caddy", "run", "--config", CADDYFILE, "--adapter", "caddyfile"], env=environ, stdout=log, stderr=log
         )
     try:
-        yield Site(port, http_port, trust(home, caddy))
+        site = Site(port, http_port, trust(home, caddy))
+        deadline = time.monotonic() + START_SECONDS
+        while not site.is_well():
+            assert time.monotonic() < deadline, (home / "log").read_text()
+            time.sleep(0.1)
+        yield site
     finally:
         caddy.terminate()
         caddy.wait(20)

@@ -73,7 +73,7 @@ def upgrade(service: Service, repository: Archive, packages: Packages, signing_k
             time.sleep(0.05)
     user = talk.people[0].person
     messages = len(history(user))
-    [backup] = host.run(f"find {BACKUPS} -name 'chat-*.db'").out.split()
+    [backup] = set(re.findall(rf"{BACKUPS}/chat-\S+\.db", said))
     return Upgrade(said, seconds, acknowledged_before, talk.interruptions, config_before, backup, user, messages)
 
 

@@ -72,7 +72,7 @@ def test_a_host_that_is_up_shows(bookworm: Host) -> None:
 
 def test_nothing_is_left_of_a_host_whose_block_ends() -> None:
     with fresh_host("bookworm") as host:
-        host.run("systemd-run", "--quiet", "sleep", witness(host.slot))
+        host.run("systemd-run", "--quiet", "--property=Type=exec", "sleep", witness(host.slot))
         assert processes(witness(host.slot))
     assert traces(host.slot) == []
 

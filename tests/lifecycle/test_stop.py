@@ -16,6 +16,7 @@ from pathlib import Path
 import psutil
 from websockets.exceptions import ConnectionClosed
 
+from chat_server.server import DRAIN_SECONDS
 from tests.client import Person
 from tests.device import Device, online
 from tests.faults.line import Line
@@ -120,6 +121,43 @@ def test_a_storm_of_logins_does_not_hold_it_up(tmp_path: Path) -> None:
         assert stop(server) < EXIT_SECONDS
         for login in logins:
             login.exception()
+
+
+def test_who_has_just_come_is_answered_and_who_came_before_is_let_go(tmp_path: Path) -> None:
+    """They may have come by systemd's socket, and know nothing of a restart."""
+    with running_server(tmp_path) as server, connected(server) as newcomer, connected(server) as known:
+        assert ask(known).startswith(b"HTTP/1.1 200 ")  # connections are taken in the order they came
+        server.process.terminate()
+        assert known.recv(1) == b""
+        assert ask(newcomer).startswith(b"HTTP/1.1 200 ")
+        assert newcomer.recv(1) == b""
+        assert server.process.wait(EXIT_SECONDS) == 0
+
+
+def test_who_has_come_and_asks_nothing_does_not_hold_it_up(tmp_path: Path) -> None:
+    with running_server(tmp_path) as server, connected(server) as silent:
+        mute = Line(server.port, server.client().sign_up("mute").token)  # for whom it waits longer
+        server.process.terminate()
+        began = time.monotonic()
+        assert silent.recv(1) == b""
+        assert time.monotonic() - began < DRAIN_SECONDS
+        assert server.process.wait(EXIT_SECONDS) == 0
+        mute.close()
+
+
+def connected(server: Server) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", server.port), timeout=20)
+
+
+def ask(connection: socket.socket) -> bytes:
+    """Asks how the server is, and gives the whole answer."""
+    connection.sendall(b"GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    said = b""
+    while b"}" not in said:
+        part = connection.recv(65_536)
+        assert part, said
+        said += part
+    return said
 
 
 def test_what_another_program_holds_does_not_hold_it_up(tmp_path: Path) -> None:

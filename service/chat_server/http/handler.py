@@ -48,6 +48,7 @@ from chat_server.realtime.gateway import Admission, Gateway, RefusedError
 log = logging.getLogger("chat_server.http")
 
 SOCKET_PATH = "/socket"
+NEWCOMER_SECONDS = 1.0
 LINGER_SECONDS = 2
 LINGER_BYTES = 1024 * 1024
 # pywsgi discards what the application left unread. Bodies are read whole beforehand, so nothing ever is.
@@ -290,12 +291,19 @@ class HttpServer(WSGIServer):
         self._left.set()
 
     def stop(self, timeout: float | None = None) -> None:
-        """Closes the listener and the idle connections, and lets those under way be answered, for so many seconds."""
+        """Closes the listener and the idle connections, and lets those under way be answered, for so many seconds.
+
+        Who has only just come is given a moment to ask: with systemd's socket, nobody is refused by a restart.
+        """
         self.stopping = True
         self.close()
-        for handler in list(self.idle):
-            handler.hang_up()
+        self._hang_up([handler for handler in self.idle if handler.headers_sent])
+        gevent.spawn_later(NEWCOMER_SECONDS, lambda: self._hang_up(list(self.idle)))
         with_timeout(timeout, self._wait_until_empty, timeout_value=None)
+
+    def _hang_up(self, handlers: list[Handler]) -> None:
+        for handler in handlers:
+            handler.hang_up()
 
     def _wait_until_empty(self) -> None:
         while self.connections:
