@@ -53,7 +53,7 @@ class Scale(Struct, frozen=True):
 
 
 QUICK = Scale(
-    (1_000, 2_000), (100, 500), (10, 40), seconds=0.3, warm_up=0.1, rounds=1, rate=100, pages=20, late_seconds=1
+    (1_000, 2_000), (100, 500), (10, 40), seconds=0.3, warm_up=0.1, rounds=1, rate=100, pages=20, late_seconds=10
 )
 
 

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Callable, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.client import Person
 from tests.server import Server, running_server
@@ -14,6 +15,10 @@ from tests.server import Server, running_server
 Newcomer = Callable[[], Person]
 
 _numbers = itertools.count(1)
+
+# Properties hold however busy the machine is: no example fails for being slow.
+settings.register_profile("patient", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("patient")
 
 # A shell's background job ignores Ctrl-C, and so would all that its tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -59,6 +59,7 @@ class Wire:
         """Whether the server has ended the connection."""
         self.close_code = 0
         """What the server's CLOSE said."""
+        self._unread: list[Frame] = []
         self._protocol = Protocol(Side.CLIENT, state=OPEN, max_size=None)
         self._socket = socket.socket()
         if receive_buffer:
@@ -131,21 +132,24 @@ class Wire:
 
     def _taken(self) -> list[Frame]:
         self._protocol.data_to_send()  # PONGs and CLOSE: this client says nothing of its own accord
-        frames = [frame for frame in self._protocol.events_received() if isinstance(frame, Frame)]
-        for frame in frames:
+        came = [frame for frame in self._protocol.events_received() if isinstance(frame, Frame)]
+        for frame in came:
             if frame.opcode is Opcode.CLOSE:
                 self.close_code = Close.parse(frame.data).code
+        frames, self._unread = self._unread + came, []
         return frames
 
     def read_until(self, wanted: Callable[[list[Frame]], bool], *, seconds: float = PATIENCE_SECONDS) -> list[Frame]:
-        """Everything that comes until it is what is wanted."""
+        """Everything that comes until it is what is wanted; what has come behind it is for who reads next."""
         deadline = time.monotonic() + seconds
         frames: list[Frame] = []
         while not wanted(frames):
             left = deadline - time.monotonic()
             assert left > 0, f"never came: {frames[-10:]}"
             assert not self.closed, f"closed with {self.close_code}: {frames[-10:]}"
-            frames += self.read(seconds=left)
+            self._unread = self.read(seconds=left)
+            while self._unread and not wanted(frames):
+                frames.append(self._unread.pop(0))
         return frames
 
     def read_close(self) -> int:

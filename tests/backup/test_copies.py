@@ -303,8 +303,8 @@ def test_what_takes_too_long_is_ended_with_all_it_started(tmp_path: Path) -> Non
     with far_host(tmp_path / "far", runs=TAKES_A_LITTLE) as far, file.open("rb") as source:
         there = Destination(str(far.section["copy_to"]).partition(":")[0], str(far.directory), far.port, far.key)
         reading, lock = os.pipe()
-        with pytest.raises(CopyFailedError, match="sftp had not ended after 2 s"):
-            upload(source, "chat.db", there, lock=lock, seconds=2)
+        with pytest.raises(CopyFailedError, match="sftp had not ended after 5 s"):
+            upload(source, "chat.db", there, lock=lock, seconds=5)
         os.close(lock)
         with open(reading, "rb") as rest:  # noqa: PTH123  a descriptor
             assert rest.read() == b"", "somebody still holds what they inherited"

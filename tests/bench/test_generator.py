@@ -62,7 +62,7 @@ def test_a_gap_in_a_conversation_is_noticed_at_the_end(target: Target) -> None:
 
 def test_on_a_schedule_the_rate_is_the_one_that_was_asked_for(target: Target) -> None:
     generator = target.generator("schedule")
-    measured = generator.offer(rate=400, seconds=1, warm_up=0, late_seconds=1)
+    measured = generator.offer(rate=400, seconds=1, warm_up=0, late_seconds=10)
     generator.close()
     assert 300 < measured.messages < 500
     assert target.stored("schedule") == generator.sent
@@ -72,7 +72,7 @@ def test_a_stall_of_the_server_is_in_the_latency_of_all_that_was_due_meanwhile(t
     generator = target.generator("stall")
     stall = threading.Thread(target=pause, args=(target.process.pid, 0.5))
     stall.start()
-    measured = generator.offer(rate=200, seconds=1, warm_up=0, late_seconds=1)
+    measured = generator.offer(rate=200, seconds=1, warm_up=0, late_seconds=10)
     stall.join()
     generator.close()
     assert measured.ack is not None
@@ -95,7 +95,7 @@ def pause(process_id: int, seconds: float) -> None:
 def test_what_the_generator_itself_is_late_with_is_in_the_latency_too(target: Target) -> None:
     slow = PausingDialect(run="pausing", content=CONTENT, ours=True)
     generator = Generator(slow, target.crowd.some(2), target.process.address, cpu=target.process.cpu_seconds)
-    measured = generator.offer(rate=200, seconds=1, warm_up=0, late_seconds=1)
+    measured = generator.offer(rate=200, seconds=1, warm_up=0, late_seconds=10)
     generator.close()
     assert measured.ack is not None
     assert measured.ack.p50 >= 50
@@ -128,7 +128,7 @@ def test_a_server_that_loses_or_doubles_is_not_measured(
     with running_target(tmp_path, program=(sys.executable, "-m", "tests.faults.broken_server", fault)) as target:
         generator = target.generator("broken")
         with pytest.raises(WrongAnswerError):
-            generator.saturate(window=5, seconds=0.5, warm_up=0)
+            generator.saturate(window=5, seconds=1.5, warm_up=0)
         generator.close()
 
 

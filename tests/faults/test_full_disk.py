@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import time
 from collections.abc import Iterator
@@ -139,7 +140,7 @@ def start_on_a_full_disk(server: Server, disk: SmallDisk) -> Iterator[subprocess
     """The stopped server's next start, which says on standard error what it waits for."""
     disk.fill()
     command = [*disk.enter, *COMMAND, "--config", str(server.config)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as starting:
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **UNMEASURED}) as starting:
         try:
             assert "disk is full, waiting for room" in next_line(starting)
             yield starting

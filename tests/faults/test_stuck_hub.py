@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.server import running_server
 
-WATCHDOG_SECONDS = 0.4
+WATCHDOG_SECONDS = 3.0
 
 
 def test_the_watchdog_is_fed_in_time_until_the_hub_is_stuck(tmp_path: Path) -> None:
@@ -24,10 +24,10 @@ def test_the_watchdog_is_fed_in_time_until_the_hub_is_stuck(tmp_path: Path) -> N
                 "WATCHDOG_USEC": str(round(WATCHDOG_SECONDS * 1_000_000)),
             },
         ) as server:
-            assert feedings(systemd, at_most=10) == 10
+            assert feedings(systemd, at_most=3) == 3
             server.process.send_signal(signal.SIGUSR1)
-            # One more may have been on its way when the hub got stuck.
-            assert feedings(systemd, at_most=10) <= 1
+            # Some may have been on their way when the hub got stuck.
+            assert feedings(systemd, at_most=5) < 5
             server.kill()
 
 

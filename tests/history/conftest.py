@@ -1,4 +1,4 @@
-"""A database of each test's own; and properties that hold however busy the machine is."""
+"""A database of each test's own."""
 
 from __future__ import annotations
 
@@ -6,12 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from tests.database.store import Store, open_store
-
-settings.register_profile("patient", deadline=None)
-settings.load_profile("patient")
 
 
 @pytest.fixture

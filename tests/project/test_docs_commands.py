@@ -35,6 +35,7 @@ def test_two_people_talk_by_the_readmes_commands(tmp_path: Path) -> None:
         script = "\n".join(commands(ROOT / "README.md")[2:])
         script = script.replace("localhost:8080", f"127.0.0.1:{server.port}")
         script = script.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+        script = script.replace("sleep 1", "sleep 3")  # a person sees what has come so far, and can wait
         done = subprocess.run(["sh", "-eu", "-c", script], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 0, done.stderr
     to_ada, _, to_bob = done.stdout.partition("Connection closed")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import resource
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import gevent
@@ -237,7 +237,11 @@ def niceness_of_threads() -> tuple[int, list[int]]:
         return int((task / "stat").read_text().rpartition(")")[2].split()[16])
 
     main = Path("/proc/thread-self").resolve()
-    return niceness(main), [niceness(task) for task in main.parent.iterdir() if task != main]
+    others = []
+    for task in main.parent.iterdir():
+        with suppress(FileNotFoundError):  # it has just ended
+            others += [niceness(task)] if task != main else []
+    return niceness(main), others
 
 
 def test_closing_ends_the_threads() -> None:
@@ -249,4 +253,4 @@ def test_closing_ends_the_threads() -> None:
     deadline = time.monotonic() + 5
     while len(niceness_of_threads()[1]) > before and time.monotonic() < deadline:
         gevent.sleep(0.01)
-    assert len(niceness_of_threads()[1]) == before
+    assert len(niceness_of_threads()[1]) <= before

@@ -102,7 +102,7 @@ def test_what_is_sent_afterwards_is_not_taken(shared_server: Server, anna: Perso
     with online(shared_server, ben) as bens, wired(shared_server, anna.token) as annas:
         frame = {"type": "message", "data": {"recipientId": ben.user_id, "content": "hello"}}
         annas.send({"id": "before", **frame})
-        annas.read_until(lambda frames: texts(frames, "ack") != [])
+        annas.read_until(lambda frames: "delivered" in [ack["data"]["status"] for ack in texts(frames, "ack")])
         log_out(anna)
         assert annas.read_close() == 1000
         annas.send({"id": "after", **frame}, {"type": "typing", "data": {"recipientId": ben.user_id, "isTyping": True}})

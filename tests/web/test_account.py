@@ -54,6 +54,7 @@ def test_who_is_blocked_can_not_write_until_they_are_unblocked(ann: Visitor, bob
     ann.find(bob.name)
     ann.page.get_by_role("button", name="Block", exact=True).click()
     ann.page.get_by_role("dialog").get_by_role("button", name="Block").click()
+    expect(ann.page.get_by_role("dialog")).to_have_count(0)  # it is done
     bob.page.get_by_label("Find people").fill(ann.name)
     expect(bob.page.get_by_text("Nobody's name begins with")).to_be_visible()
     ann.open_account()

@@ -182,6 +182,7 @@ class TestHistory:
         with long_conversation(shared_server, ann, anna):
             ann.open_conversation(anna.username)
         newest = ann.page.get_by_role("button", name="To the newest message")
+        expect(ann.bubble(f"message {LONG}")).to_be_in_viewport()
         expect(newest).to_be_hidden()
         ann.page.locator(".scroller").evaluate("node => node.scrollTop = 0")
         newest.click()

@@ -98,6 +98,16 @@ class TestAConversationsMessages:
         """
         assert self.result(run, code) == [[[1], True], [1, 2, 3, 4], False]
 
+    def test_one_that_the_list_told_of_before_it_came_is_there(self, run: Run) -> None:
+        code = """
+            const c = upTo(0);
+            c.receive(message(1), "ann");
+            c.learn({ ...c.facts, lastSeq: 2 });
+            for (const seq of [2, 3]) c.receive(message(seq), "ann");
+            return seqs(c);
+        """
+        assert self.result(run, code) == [1, 2, 3]
+
     def test_pages_that_overlap_are_laid_together(self, run: Run) -> None:
         code = """
             const c = upTo(6);

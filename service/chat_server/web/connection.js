@@ -67,7 +67,7 @@ export class Connection extends EventTarget {
 
   /** Sends a frame, if there is a connection; tells whether there is. */
   send(type, data = {}, id = undefined) {
-    if (this.state !== "open") return false;
+    if (this.state !== "open" || this.#socket.readyState !== WebSocket.OPEN) return false;
     this.#socket.send(JSON.stringify({ id, type, data }));
     return true;
   }

@@ -84,7 +84,7 @@ export class Conversation {
       };
     }
     if (message.senderId !== me) this.#typingUntil = 0;
-    if (wasAtNewest || this.#early.size) this.#early.set(message.seq, message);
+    if (wasAtNewest || this.#early.size || message.seq === this.upTo + 1) this.#early.set(message.seq, message);
     this.#takeEarly();
   }
 

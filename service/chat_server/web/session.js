@@ -80,13 +80,19 @@ export class Session extends EventTarget {
 
   /** Signs this device out, or all of the person's; what is not reached is signed out here all the same. */
   async signOut({ everywhere = false } = {}) {
+    const signal = everywhere ? undefined : AbortSignal.timeout(GOODBYE_MS);
+    const leave = async (token) => {
+      await call("POST", everywhere ? "auth/logout?everywhere=true" : "auth/logout", { token, signal });
+      this.end("");
+    };
+    // Other tabs, whose sockets close before the answer is here, have to wait with asking what became of them.
+    const inTurn = (work) => (this.#renewing ? work() : this.#alone(work, signal));
     try {
-      const signal = everywhere ? undefined : AbortSignal.timeout(GOODBYE_MS);
-      await this.call("POST", everywhere ? "auth/logout?everywhere=true" : "auth/logout", { signal });
+      await this.#signed((token) => inTurn(() => leave(token)));
     } catch (error) {
       if (everywhere && !(error instanceof SignedOutError)) throw error;
+      this.end("");
     }
-    this.end("");
   }
 
   /** Forgets the session, here and in other tabs. */
@@ -116,8 +122,8 @@ export class Session extends EventTarget {
       return this.#adopt(fresh);
     } catch (error) {
       if (!(error instanceof RefusedError) || error.status !== 401) throw error;
-      const now = read(); // where tabs can't wait for each other, one may have been quicker meanwhile
-      if (now?.userId === this.userId && now.token !== old) return this.#adopt(now);
+      const now = this.#mine(); // where tabs can't wait for each other, one may have been quicker meanwhile
+      if (now.token !== old) return this.#adopt(now);
       this.end("This device was signed out: its session has ended.", "read");
       throw new SignedOutError(error.message);
     }
@@ -136,9 +142,9 @@ export class Session extends EventTarget {
     if (fresh) this.dispatchEvent(new CustomEvent("token", { detail: kept.token }));
   }
 
-  #alone(work) {
+  #alone(work, signal) {
     // Locks are for pages that came by https, or from this machine.
-    return navigator.locks ? navigator.locks.request(KEY, work) : work();
+    return navigator.locks ? navigator.locks.request(KEY, { signal }, work) : work();
   }
 
   #plan(ms = this.#kept.expiresAt - Date.now() - Math.min(EARLY_MS, this.#kept.lifeMs / 2)) {
