@@ -129,6 +129,13 @@ class Container:
         done = self.engine.run("logs", self.name)
         return done.stdout + done.stderr
 
+    def wait_until_logged(self, phrase: str) -> None:
+        """Returns once docker has written down that it has said so."""
+        deadline = time.monotonic() + START_SECONDS
+        while phrase not in (told := self.logged()):
+            assert time.monotonic() < deadline, told
+            time.sleep(0.1)
+
     def run(self, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """A command within it."""
         return self.engine.run("exec", self.name, *words, check=check)

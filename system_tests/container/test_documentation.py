@@ -83,6 +83,7 @@ def test_all_that_it_says_works_in_its_order(engine: Engine, admin: Admin) -> No
     server = Container(engine, "chat-server", admin.port)
     server.wait_until_healthy()
     assert admin.does("docker inspect").strip() in {"starting", "healthy"}
+    server.wait_until_logged("serving")
     assert "serving" in admin.does("docker logs")
     assert "password: " in admin.does("docker exec chat-server chat-server stats")
 

@@ -285,9 +285,14 @@ def test_apt_offers_the_package_of_the_hosts_own_debian(customer: Host, pristine
 
 
 def change_the_index(release: Path) -> None:
-    for index in release.rglob("*"):
-        if index.is_file() and "binary-amd64" in index.parts:
-            index.write_bytes(index.read_bytes().replace(b"a", b"b"))
+    """A byte in the middle of each, compressed or not; a file that has two names is one file."""
+    indexes = {
+        path.stat().st_ino: path for path in release.rglob("*") if path.is_file() and "binary-amd64" in path.parts
+    }
+    for index in indexes.values():
+        changed = bytearray(index.read_bytes())
+        changed[len(changed) // 2] ^= 0xFF
+        index.write_bytes(changed)
 
 
 def change_the_release(release: Path) -> None:
