@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from playwright.sync_api import expect
+from playwright.sync_api import APIResponse, Route, expect
 
 from tests.client import PASSWORD
 from tests.server import running_server
-from tests.web.visitor import Visit, Visitor
+from tests.web.visitor import NO_SERVICE_WORKER, Visit, Visitor
 
 
 def test_who_has_signed_up_stays_in_when_the_page_is_loaded_anew(ann: Visitor) -> None:
@@ -87,6 +87,23 @@ class TestSeveralTabs:
         expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
         ann.waits_for("async () => (await indexedDB.databases()).length === 0")
         assert ann.page.evaluate("localStorage.length") == 0
+
+    def test_another_tab_is_told_so_though_its_socket_closes_before_it_is_done(self, visit: Visit) -> None:
+        ann = visit(options=NO_SERVICE_WORKER)
+        ann.sign_up()
+        other = ann.another_tab()
+        expect(other.get_by_role("link", name=ann.name, exact=True)).to_be_visible()
+        ann.open_account()
+        held: list[tuple[Route, APIResponse]] = []
+        ann.page.route("**/auth/logout", lambda route: held.append((route, route.fetch())))
+        with other.expect_response(lambda response: "user/me" in response.url and response.status == 401):
+            ann.page.get_by_role("button", name="Sign out", exact=True).click()
+        other.wait_for_timeout(500)  # in which it would ask for a fresh token
+        expect(other.get_by_role("link", name=ann.name, exact=True)).to_be_visible()
+        held[0][0].fulfill(response=held[0][1])
+        expect(other.get_by_role("status")).to_contain_text("another tab")
+        expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
+        ann.waits_for("async () => (await indexedDB.databases()).length === 0")
 
 
 class TestTokens:

@@ -10,8 +10,9 @@ import msgspec
 
 from chat_server.config import ServerSection
 
-PATIENCE_SECONDS = 8
+HEALTH_SECONDS = 8
 """The server has 5 to find out whether it can write."""
+STATUS_SECONDS = 3
 MOST_BYTES = 65_536
 
 # Where a server that listens on every interface answers.
@@ -56,7 +57,7 @@ class SilentError(Exception):
 def health(server: ServerSection) -> Health:
     """Whether the server answers that it is healthy, within 8 seconds for each step of asking."""
     try:
-        status, _ = _get(server, "/health")
+        status, _ = _get(server, "/health", HEALTH_SECONDS)
     except SilentError as error:
         return Health("unhealthy", str(error))
     where = address(server)
@@ -70,7 +71,7 @@ def health(server: ServerSection) -> Health:
 def running(server: ServerSection) -> Running | None:
     """What a running server says of itself; None where none answers as ours do."""
     try:
-        _, body = _get(server, "/status")
+        _, body = _get(server, "/status", STATUS_SECONDS)
         status = msgspec.json.decode(body, type=_Status)
     except (SilentError, msgspec.DecodeError):
         return None
@@ -83,15 +84,15 @@ def running(server: ServerSection) -> Running | None:
     )
 
 
-def _get(server: ServerSection, path: str) -> tuple[int, bytes]:
-    """The answer's status and body. Raises SilentError."""
-    connection = http.client.HTTPConnection(_host(server), server.port, timeout=PATIENCE_SECONDS)
+def _get(server: ServerSection, path: str, seconds: int) -> tuple[int, bytes]:
+    """The answer's status and body, within so many seconds for each step. Raises SilentError."""
+    connection = http.client.HTTPConnection(_host(server), server.port, timeout=seconds)
     try:
         connection.request("GET", path, headers={"Connection": "close"})
         response = connection.getresponse()
         return response.status, response.read(MOST_BYTES)
     except TimeoutError:
-        raise SilentError(f"{address(server)} gives no answer within {PATIENCE_SECONDS} s") from None
+        raise SilentError(f"{address(server)} gives no answer within {seconds} s") from None
     except OSError as error:
         raise SilentError(f"{address(server)}: {error.strerror or error}") from None
     except http.client.HTTPException:

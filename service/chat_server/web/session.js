@@ -85,7 +85,8 @@ export class Session extends EventTarget {
       await call("POST", everywhere ? "auth/logout?everywhere=true" : "auth/logout", { token, signal });
       this.end("");
     };
-    // Other tabs, whose sockets close before the answer is here, have to wait with asking what became of them.
+    // Other tabs, whose sockets close before the answer is here, have to wait with asking what became of them. A renewal
+    // of one's own that hangs must not keep anybody from leaving.
     const inTurn = (work) => (this.#renewing ? work() : this.#alone(work, signal));
     try {
       await this.#signed((token) => inTurn(() => leave(token)));
