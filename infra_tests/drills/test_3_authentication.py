@@ -142,7 +142,7 @@ def test_a_session_outlives_its_tokens(drill: Drill, alice: Person) -> None:
     with drill.provoked("tokens that end after 8 s"):
         forgetful = signed_in(drill, alice)
         with online(drill.host, forgetful) as socket:
-            assert socket.wait_closed()[0] == 1008
+            assert socket.wait_closed(seconds=30)[0] == 1008
             assert socket.error()["code"] == "UNAUTHORIZED"
         assert forgetful.client.get("/user/me").status == 401
 
