@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from infra_tests.drills.disposable import overwrite
+
 CONFIG: Final = "/opt/chat-server/config.toml"
 DATA: Final = "/var/lib/chat-server"
 OLD_DATABASE: Final = f"{DATA}/chat.db.replaced-20250101-000000"
@@ -89,7 +91,7 @@ FAULTS: Final[Mapping[str, Fault]] = {
         f"systemctl stop chat-server; python3 -c '{MANY_MESSAGES}' {DATA}/chat.db;"
         f"systemctl start chat-server; chat-server backup; systemctl stop chat-server;"
         f"middle=$(($(stat -c %s {DATA}/chat.db) / 4096 / 2));"
-        f"dd if=/dev/urandom of={DATA}/chat.db bs=4096 seek=$middle count=4 conv=notrunc status=none; {START}"
+        f"{overwrite(f'{DATA}/chat.db', page='$middle', pages=4)}; {START}"
     ),
     "the firewall denies 443": Fault("ufw insert 1 deny 443"),
     "nginx does not upgrade": Fault(

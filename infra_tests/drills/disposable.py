@@ -29,6 +29,15 @@ def wait_for(what: str, condition: Callable[[], bool], *, seconds: float = 20) -
         time.sleep(0.1)
 
 
+def overwrite(file: str, *, page: int | str, pages: int = 1) -> str:
+    """A line for bash that spoils pages of a database, numbered from 0.
+
+    Not with random bytes: once in a hundred times those look like a page in some order.
+    """
+    ones = r"tr '\0' '\377' </dev/zero"
+    return f"{ones} | dd of={file} bs=4096 seek={page} count={pages} iflag=fullblock conv=notrunc status=none"
+
+
 class Disposable:
     """The service on a host that may be broken."""
 

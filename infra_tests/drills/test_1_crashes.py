@@ -6,7 +6,7 @@ import uuid
 
 import pytest
 
-from infra_tests.drills.disposable import wait_for
+from infra_tests.drills.disposable import overwrite, wait_for
 from infra_tests.drills.drill import EXECUTABLE, Drill
 from tests.device import online
 
@@ -197,7 +197,7 @@ def test_a_server_whose_database_is_ruined_starts_with_the_newest_backup(drill: 
     check = 'sqlite3 /var/lib/chat-server/chat.db "PRAGMA integrity_check;"'
     with drill.provoked("the first page of chat.db is overwritten"):
         drill.root(f"{EXECUTABLE} backup; systemctl stop chat-server")
-        drill.root(f"dd if=/dev/urandom of={DATA}/chat.db bs=4096 count=1 conv=notrunc status=none")
+        drill.root(overwrite(f"{DATA}/chat.db", page=0))
         drill.root("systemctl start chat-server || true")
         assert drill.shows("ActiveState") != "active"
 

@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from infra_tests.drills.disposable import wait_for
+from infra_tests.drills.disposable import overwrite, wait_for
 from infra_tests.drills.drill import EXECUTABLE, Drill
 from infra_tests.drills.running import Running
 from tests.client import Person
@@ -86,7 +86,7 @@ def query(drill: Drill, file: str, question: str) -> str:
 def damage(drill: Drill, page: int) -> None:
     """Overwrites a page of the database, numbered from 1, while nobody has it open."""
     drill.afterwards(UNLESS_WHOLE)
-    drill.root(f"dd if=/dev/urandom of={DATABASE} bs={PAGE} seek={page - 1} count=1 conv=notrunc status=none")
+    drill.root(overwrite(DATABASE, page=page - 1))
 
 
 @pytest.mark.entry("4.1")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from infra_tests.drills.disposable import EXECUTABLE, Disposable
+from infra_tests.drills.disposable import EXECUTABLE, Disposable, overwrite
 from infra_tests.playbooks.conftest import Talking
 from infra_tests.provisioning import play
 from infra_tests.shell import Shell
@@ -37,7 +37,7 @@ def test_a_backup_that_is_damaged_is_refused_and_the_server_goes_on(
     with talking() as talk:
         pass
     damaged = "/var/tmp/damaged.db"
-    shell.root(f"cp {LATEST} {damaged} && dd if=/dev/urandom of={damaged} bs=4096 seek=2 count=4 conv=notrunc")
+    shell.root(f"cp {LATEST} {damaged}; {overwrite(damaged, page=2, pages=4)}")
 
     played = play("restore.yml", inventory, extra={"chat_server_restore_file": damaged})
 

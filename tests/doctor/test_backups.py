@@ -73,7 +73,7 @@ def test_a_backup_that_was_made_is_well_and_one_that_failed_is_a_failure_with_it
 def test_a_damaged_backup_is_a_failure(server: Server, latest: Path) -> None:
     with latest.open("r+b") as file:
         file.seek(3 * 4096)
-        file.write(os.urandom(8 * 4096))
+        file.write(b"\xff" * 8 * 4096)
     check = ask_one(server.config, "backup-restorable")
     assert (check.status, "damaged" in check.seen) == ("failure", True)
 

@@ -66,7 +66,7 @@ def overwrite(database: Path, *, pages: int) -> None:
     """Puts rubbish over pages in the middle of the file."""
     with database.open("r+b") as file:
         file.seek(database.stat().st_size // PAGE // 2 * PAGE)
-        file.write(os.urandom(PAGE) * pages)
+        file.write(b"\xff" * PAGE * pages)
 
 
 class TestWhoHasIt:
