@@ -135,6 +135,17 @@ class TestWhatLiesBeside:
         check = ask_one(server.config, "set-aside")
         assert (check.status, kept.name in check.seen) == ("warning", True)
 
+    def test_what_may_hold_messages_is_kept_elsewhere_and_nothing_else_is_touched(self, server: Server) -> None:
+        log = server.database.with_name("chat.db.unfolded-20260101-000000-wal")
+        others = [server.database.with_name(f"chat.db.{word}") for word in ("replaced-20260101-000000", "mine")]
+        for file in (log, *others):
+            file.write_bytes(b"x" * 1024)
+        remedy = ask_one(server.config, "set-aside").remedy.replace(f"sudo -u {_owner(server)} ", "")
+        subprocess.run(["sh", "-euc", remedy], check=True)
+        assert (server.database.parent / "set-aside" / log.name).read_bytes() == b"x" * 1024
+        assert [file for file in others if not file.exists()] == []
+        assert ask_one(server.config, "set-aside").status == "ok"
+
 
 class TestWhetherItIsWhole:
     def test_a_whole_one_is_well_beside_the_server_and_without(self, server: Server) -> None:

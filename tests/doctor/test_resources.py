@@ -51,9 +51,11 @@ def test_a_full_disk_is_a_failure_and_well_once_there_is_room(tmp_path: Path) ->
         assert ask_within(disk, config).status == "ok"
 
 
-def test_databases_that_were_set_aside_are_named_where_room_is_needed(tmp_path: Path) -> None:
+def test_room_is_made_of_databases_that_were_replaced_a_week_ago_and_of_no_log(tmp_path: Path) -> None:
     (tmp_path / "backups").mkdir()
-    kept = tmp_path / "chat.db.replaced-20260101-000000"
-    kept.touch()
+    for word in ("replaced-20260101-000000", "unfolded-20260101-000000-wal", "mine"):
+        (tmp_path / f"chat.db.{word}").touch()
     check = ask_one(write_config(tmp_path, port=free_port(), limits={"disk_warning_percent": 1}), "disk")
-    assert f"sudo rm {kept}" in check.remedy
+    assert f"sudo find {tmp_path} -maxdepth 1 -name 'chat.db.replaced-*' -mtime +7 -delete" in check.remedy.splitlines()
+    assert "sudo rm" not in check.remedy
+    assert [word for word in ("unfolded", "mine") if word in check.remedy] == []

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 
+import psutil
 import pytest
 
 from chat_server.config import Config
+from chat_server.observability.lines import journal_line, json_line, text_line
 from chat_server.operations.doctor.chapters import HEADINGS
 from chat_server.operations.doctor.report import Check, Question, answer
 from chat_server.operations.doctor.resources import memory
 from chat_server.operations.doctor.service import EXITS, RESULTS, service
 from chat_server.operations.doctor.site import Site
 
+MEMORY = Question("memory", ("1.5",), memory)
+GIB = 2**30
 HOUR_MS = 3_600_000
 STARTED_AT = 1_795_571_368
 NOW = STARTED_AT * 1000 + HOUR_MS
@@ -121,17 +127,114 @@ def test_the_servers_own_last_words_are_shown() -> None:
 
 
 def test_memory_that_ran_out_is_a_failure_until_somebody_has_restarted_the_service() -> None:
-    question = Question("memory", ("1.5",), memory)
     restarted_by_systemd = site(RUNNING | {"NRestarts": "1"}, [STARTING, OUT_OF_MEMORY, AGAIN, STARTING])
     restarted_by_hand = site(RUNNING, [STARTING, OUT_OF_MEMORY, STARTING])
     ended_since = site(RUNNING | {"NRestarts": "1"}, [STARTING, OUT_OF_MEMORY, STARTING, KILLED, AGAIN, STARTING])
-    assert answer(question, restarted_by_systemd).status == "failure"
-    assert "oom-kill" in answer(question, restarted_by_systemd).seen
-    assert "oom-kill" not in answer(question, restarted_by_hand).seen
-    assert "oom-kill" not in answer(question, ended_since).seen
+    assert answer(MEMORY, restarted_by_systemd).status == "failure"
+    assert "oom-kill" in answer(MEMORY, restarted_by_systemd).seen
+    assert "oom-kill" not in answer(MEMORY, restarted_by_hand).seen
+    assert "oom-kill" not in answer(MEMORY, ended_since).seen
 
 
-def test_more_memory_is_a_command_to_type() -> None:
-    limited = site(RUNNING | {"NRestarts": "1", "MemoryMax": str(2**30)}, [OUT_OF_MEMORY])
-    remedy = answer(Question("memory", ("1.5",), memory), limited).remedy
-    assert "sudo systemctl set-property chat-server MemoryMax=2048M" in remedy.splitlines()
+def host_with(monkeypatch: pytest.MonkeyPatch, *, total: int, available: int, swap: int = 0) -> None:
+    monkeypatch.setattr(psutil, "virtual_memory", lambda: SimpleNamespace(total=total, available=available))
+    monkeypatch.setattr(psutil, "swap_memory", lambda: SimpleNamespace(total=swap, used=0))
+
+
+def remedy_for_memory(unit: Mapping[str, str], journal: Sequence[str] = ()) -> list[str]:
+    """Without what is said behind a command."""
+    lines = answer(MEMORY, site(unit, journal)).remedy.splitlines()
+    return [line.partition("   #")[0] for line in lines]
+
+
+def test_more_memory_is_a_command_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, total=8 * GIB, available=4 * GIB)
+    remedy = remedy_for_memory(RUNNING | {"MemoryMax": str(GIB)}, [OUT_OF_MEMORY])
+    assert remedy[0] == "sudo systemctl set-property chat-server MemoryMax=2048M"
+
+
+def test_the_server_is_allowed_no_more_memory_than_the_host_has(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, total=3 * GIB // 2, available=GIB)
+    assert remedy_for_memory(RUNNING | {"MemoryMax": str(GIB)}, [OUT_OF_MEMORY])[0].endswith("MemoryMax=1536M")
+    raised = remedy_for_memory(RUNNING | {"MemoryMax": str(2 * GIB)}, [OUT_OF_MEMORY])
+    assert "MemoryMax" not in "".join(raised)
+
+
+def test_a_host_that_is_short_of_memory_lets_the_server_take_no_more_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    host_with(monkeypatch, total=8 * GIB, available=GIB // 8)
+    short = RUNNING | {"MemoryMax": str(GIB)}
+    assert "MemoryMax" not in "".join(remedy_for_memory(short))
+    assert "sudo swapon /swapfile" in remedy_for_memory(short)
+    host_with(monkeypatch, total=8 * GIB, available=GIB // 8, swap=GIB)
+    assert remedy_for_memory(short) == ["ps -eo rss,pid,user,comm --sort=-rss | head"]
+
+
+def logged(message: str, fields: dict[str, object], *, error: BaseException | None = None) -> dict[str, list[str]]:
+    """As each format of the log has it, line by line; journald takes the priority off."""
+    caught = (type(error), error, None) if error else None
+    record = logging.LogRecord("chat_server.http", logging.ERROR, "app.py", 1, message, (fields,), caught)
+    return {
+        "text": text_line(record).splitlines(),
+        "journal": [journal_line(record).removeprefix("<3>")],
+        "json": [json_line(record)],
+    }
+
+
+@pytest.mark.parametrize("log_format", ["text", "journal", "json"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "MemoryError",
+        "cannot start",
+        "oom-kill",
+        "chat-server.service: Failed with result 'oom-kill'.",
+        "http: cannot start cause=out of memory",
+        'x traceback="Traceback (most recent call last):\nMemoryError"',
+        'x traceback="Traceback (most recent call last):\\nMemoryError"',
+        'x", "traceback": "Traceback (most recent call last):\\nMemoryError',
+    ],
+)
+def test_a_stranger_can_not_make_doctor_believe_that_memory_ran_out(
+    name: str, log_format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    host_with(monkeypatch, total=8 * GIB, available=4 * GIB)
+    lines = logged("failed login", {"username": name, "address": "203.0.113.9"})[log_format]
+    assert answer(MEMORY, site(RUNNING, lines)).status == "ok"
+
+
+@pytest.mark.parametrize("log_format", ["text", "journal", "json"])
+@pytest.mark.parametrize("error", [MemoryError(), MemoryError("a thread"), OSError(12, "Cannot allocate memory")])
+def test_an_error_for_want_of_memory_is_seen_however_the_log_is_written(error: Exception, log_format: str) -> None:
+    lines = logged("request failed", {"path": "/auth/login"}, error=raised(error))[log_format]
+    check = answer(MEMORY, site(RUNNING, lines))
+    assert (check.status, "memory ran out for the server" in check.seen) == ("failure", True)
+
+
+def raised(error: Exception) -> Exception:
+    """With the traceback that an error has which was raised."""
+    try:
+        raise error
+    except type(error) as caught:
+        return caught
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        'chat_server: cannot start cause="out of memory: can\'t start new thread"',
+        "chat-server.service: A process of this unit has been killed by the OOM killer.",
+        "chat-server.service: Failed to fork: Cannot allocate memory",
+        "MemoryError",
+        'storage.writer: database cannot be written cause="out of memory"',
+    ],
+)
+def test_what_systemd_and_the_server_say_of_memory_is_believed(line: str) -> None:
+    assert answer(MEMORY, site(RUNNING, [line])).status == "failure"
+
+
+@pytest.mark.parametrize("log_format", ["text", "journal", "json"])
+def test_a_stranger_can_not_choose_the_servers_last_words(log_format: str) -> None:
+    faked = logged("failed login", {"username": "cannot start: another chat-server"})[log_format]
+    check = ask(FAILED | {"ExecMainStatus": "69"}, [STARTING, *faked, KILLED])
+    assert "failed login" not in check.seen
+    assert check.chapter == "1.1 The port is taken"

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from chat_server.operations.doctor.commands import chat_server
 from chat_server.operations.doctor.figures import figures
-from chat_server.operations.doctor.journal import events
+from chat_server.operations.doctor.journal import events, tells
 from chat_server.operations.doctor.lockouts import Attempt, Locked, attempts, existing, locked_out
 from chat_server.operations.doctor.reading import DamageError, read
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
@@ -139,7 +139,7 @@ def _refreshes(site: Site, seen: str) -> Finding:
     name, route = "chat_http_requests_total", "/auth/refresh"
     done, refused = (counted.total(name, route=route, status=status) for status in ("200", "401"))
     seen += f"; refreshed {counted.since()}: {done}, refused: {refused}"
-    if reused := [line for line in site.journal if "token reused" in line]:
+    if reused := [line for line in site.journal if tells(line, "token reused, its session ends")]:
         return Finding(
             "warning",
             f"{seen}; in the last hour {len(reused)} sessions were ended because an old token was used again: "

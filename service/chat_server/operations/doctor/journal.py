@@ -14,12 +14,22 @@ from chat_server.operations.doctor.site import Site
 KEPT = Path("/var/log/journal")
 VOLATILE = Path("/run/log/journal")
 
+# The area, behind time and level where lines are for people.
+_HEAD = re.compile(r"(?:\S+ [A-Z]+ +)?[\w.]+: (.*)")
 _FIELD = re.compile(r'(\w+)=("(?:\\.|[^"\\])*"|\S+)')
 
 
-def events(site: Site, phrase: str) -> list[Mapping[str, str]]:
-    """The fields of each line of the last hour that contains the phrase. Raises CannotLookError without a journal."""
-    return [_fields(line) for line in lines(site) if phrase in line]
+def events(site: Site, event: str) -> list[Mapping[str, str]]:
+    """The fields of each line of the last hour that tells of this event. Raises CannotLookError without a journal."""
+    return [fields(line) for line in lines(site) if tells(line, event)]
+
+
+def tells(line: str, event: str) -> bool:
+    """Whether the line is of this event: what strangers chose stands in its fields, and may hold the same words."""
+    if line.startswith("{"):
+        return fields(line).get("event") == event
+    head = _HEAD.match(line)
+    return head is not None and f"{head[1]} ".startswith(f"{event} ")
 
 
 def lines(site: Site) -> list[str]:
@@ -43,7 +53,8 @@ def files_in(place: Path) -> list[Path]:
     return list(place.glob("*/*.journal"))
 
 
-def _fields(line: str) -> dict[str, str]:
+def fields(line: str) -> dict[str, str]:
+    """What stands behind the event, by name."""
     if line.startswith("{"):
         try:
             return {name: str(value) for name, value in json.loads(line).items()}

@@ -12,6 +12,7 @@ from chat_server.operations.doctor.site import Site
 from chat_server.storage.wal import LOGS, LogNotFoldableError, beside, check_log
 
 MIB: Final = 2**20
+KEPT: Final = "set-aside"
 LARGE_LOG_BYTES: Final = 256 * MIB
 """SQLite cuts the log back to 64 MiB when nobody reads for long."""
 
@@ -53,10 +54,18 @@ def remains(site: Site) -> Finding:
         return Finding("ok", "nothing was set aside")
     total = sum(file.stat().st_size for file in files)
     seen = f"set aside, {total / MIB:,.1f} MiB in all: {', '.join(file.name for file in files)}"
-    removal = "\n".join(f"sudo rm {shlex.quote(str(file))}" for file in files)
-    if any(".unfolded-" in file.name for file in files):
-        return Finding("warning", f"{seen}; a log among them may hold messages that the database lacks", removal, "4.5")
+    if logs := [file for file in files if ".unfolded-" in file.name]:
+        kept = f"{seen}; a log among them may hold messages that the database lacks: keep it until none is missed"
+        return Finding("warning", kept, _keep(site, logs), "4.5")
     return Finding("ok", f"{seen}; remove them once nothing is missed")
+
+
+def _keep(site: Site, logs: list[Path]) -> str:
+    """On the same disk, where a move takes no room and can't stop half way, and still the service's own."""
+    owner, place = shlex.quote(commands.service_user(site)), site.database.parent / KEPT
+    folder = shlex.quote(str(place))
+    moves = [f"sudo -u {owner} mv -n {shlex.quote(str(file))} {shlex.quote(str(place / file.name))}" for file in logs]
+    return "\n".join([f"sudo -u {owner} mkdir -p -m 700 {folder}", *moves])
 
 
 def set_aside(database: Path) -> list[Path]:

@@ -13,6 +13,7 @@ import psutil
 from chat_server.operations import probe
 from chat_server.operations.doctor import commands, processes
 from chat_server.operations.doctor.figures import figures
+from chat_server.operations.doctor.journal import fields, tells
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.site import Site
 
@@ -20,7 +21,7 @@ SAMPLE_SECONDS: Final = 1.0
 BUSY_PERCENT: Final = 80
 REFUSED_PER_SECOND: Final = 10
 FULL_SHARE: Final = 0.8
-BUSIEST: Final = re.compile(r"message sent.* busiest=\"?(\S+?):(\d+)")
+BUSIEST: Final = re.compile(r"(\S+?):(\d+)")
 
 
 def flood(site: Site) -> Finding:
@@ -57,14 +58,14 @@ def _busiest(site: Site) -> list[str]:
     """Who sent most within the hour, as far as the log tells: "ada (1,200)"."""
     sent: Counter[str] = Counter()
     for line in site.journal:
-        if found := BUSIEST.search(line):
+        if tells(line, "message sent") and (found := BUSIEST.match(fields(line).get("busiest", ""))):
             sent[found[1]] += int(found[2])
     return [f"{name} ({count:,})" for name, count in sent.most_common(3)]
 
 
 def slow_queries(site: Site) -> Finding:
     """Queries that took longer than they may, within the last hour or since somebody restarted the server."""
-    slow = [line for line in site.recent if "slow query" in line]
+    slow = [line for line in site.recent if tells(line, "slow query")]
     if not slow:
         counted = figures(site).total("chat_slow_queries_total")
         more = f", {counted:,} since the server started" if counted else ""

@@ -11,7 +11,7 @@ from chat_server import __version__
 from chat_server.observability.lines import without_secrets
 from chat_server.operations import probe
 from chat_server.operations.doctor.commands import restart, start, systemctl
-from chat_server.operations.doctor.journal import KEPT, VOLATILE, check_readable, files_in
+from chat_server.operations.doctor.journal import KEPT, VOLATILE, check_readable, files_in, tells
 from chat_server.operations.doctor.processes import listeners, serving
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.settings import change, settings
@@ -62,7 +62,7 @@ def journal_errors(_site: Site) -> Finding:
     if shown is None or shown.code:
         raise CannotLookError("journalctl does not answer")
     entries = [entry for line in shown.text.splitlines() if (entry := _entry(line))]
-    entries = [(priority, text) for priority, text in entries if not any(words in text for words in ELSEWHERE)]
+    entries = [(priority, text) for priority, text in entries if not any(tells(text, event) for event in ELSEWHERE)]
     errors = [text for priority, text in entries if priority < WARNING_PRIORITY]
     seen = f"in the journal of the last hour: errors: {len(errors)}, warnings: {len(entries) - len(errors)}"
     if not entries:

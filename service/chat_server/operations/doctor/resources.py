@@ -14,17 +14,28 @@ import psutil
 
 from chat_server.operations.backup import MARGIN_BYTES
 from chat_server.operations.doctor import commands, processes
+from chat_server.operations.doctor.journal import tells
 from chat_server.operations.doctor.leftovers import set_aside
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
-from chat_server.operations.doctor.site import Site
+from chat_server.operations.doctor.site import UNIT, Site
 from chat_server.storage.room import LEAST_BYTES, free_bytes
 
 MIB: Final = 2**20
 LOW_SHARE, LOWEST_SHARE = 0.10, 0.04
 """Of the host's memory, what may be left before doctor warns, and before it wakes somebody."""
 OF_LIMIT: Final = 0.9
+REPLACED_DAYS: Final = 7
 LOWEST_FREE_BYTES: Final = 64 * LEAST_BYTES
+# In what systemd says, and the server of itself; then at the begin of a line of a traceback, which the log has
+# indented, in quotes or as JSON. A quotation mark that a stranger sends has a backslash before it there.
 OUT_OF_MEMORY: Final = re.compile(r"oom-kill|OOM killer|MemoryError|Cannot allocate memory|[Oo]ut of memory")
+RAISED: Final = re.compile(
+    r'(?:^\s*|(?: traceback=|"traceback": )"Traceback \(.*(?<!\\)\\n)'
+    r"(?:MemoryError\b|OSError: \[Errno 12\]|(?:[\w.]+: )?[Oo]ut of memory)"
+)
+OF_OURSELVES: Final = ("cannot start", "database cannot be written", "the WAL could not be folded into the database")
+BIGGEST: Final = "ps -eo rss,pid,user,comm --sort=-rss | head   # what takes most of it"
+OUTRANKS: Final = "on a host of Ansible's set chat_server_memory_max instead: this outranks it"
 SWAP: Final = """\
 sudo fallocate -l 2G /swapfile
 sudo chmod 600 /swapfile
@@ -39,22 +50,28 @@ def memory(site: Site) -> Finding:
     seen = f"{host.available / MIB:,.0f} of {host.total / MIB:,.0f} MiB available, swap {swap.total / MIB:,.0f} MiB"
     if swap.total:
         seen += f" of which {swap.used / MIB:,.0f} are used"
-    if lines := [line for line in site.recent if OUT_OF_MEMORY.search(line)]:
-        return Finding("failure", f"memory ran out for the server: {lines[-1]}; {seen}", _more(site, swap.total))
+    if lines := [line for line in site.recent if _ran_out(line)]:
+        more = [_more(site, host.total), *([] if swap.total else [SWAP]), commands.restart(site)]
+        return Finding("failure", f"memory ran out for the server: {lines[-1]}; {seen}", "\n".join(more))
     share = host.available / host.total
     if share < LOW_SHARE:
-        return Finding("failure" if share < LOWEST_SHARE else "warning", seen, _biggest() + _more(site, swap.total))
+        remedy = BIGGEST if swap.total else f"{BIGGEST}\n{SWAP}"
+        return Finding("failure" if share < LOWEST_SHARE else "warning", seen, remedy)
     return Finding("ok", seen)
 
 
-def _more(site: Site, swap_bytes: int) -> str:
+def _ran_out(line: str) -> bool:
+    if line.startswith((f"{UNIT}: ", "chat-server: ")) or any(tells(line, event) for event in OF_OURSELVES):
+        return OUT_OF_MEMORY.search(line) is not None
+    return RAISED.search(line) is not None
+
+
+def _more(site: Site, host_bytes: int) -> str:
+    """A larger limit for the unit, within what the host has; where that is no more, what takes most of it."""
     limit = _limit(site)
-    raise_limit = f"sudo systemctl set-property {commands.SERVICE} MemoryMax={2 * limit // MIB}M" if limit else ""
-    return "\n".join(part for part in (raise_limit, "" if swap_bytes else SWAP, commands.restart(site)) if part)
-
-
-def _biggest() -> str:
-    return "ps -eo rss,pid,user,comm --sort=-rss | head   # what takes most of it\n"
+    if (raised := min(2 * limit, host_bytes)) > limit:
+        return f"sudo systemctl set-property {commands.SERVICE} MemoryMax={raised // MIB}M   # {OUTRANKS}"
+    return BIGGEST
 
 
 def _limit(site: Site) -> int:
@@ -71,8 +88,9 @@ def server_memory(site: Site) -> Finding:
     resident, limit = psutil.Process(pid).memory_info().rss, _limit(site)
     seen = f"the server holds {resident / MIB:,.0f} MiB" + (f" of {limit / MIB:,.0f} that it may" if limit else "")
     if limit and resident > OF_LIMIT * limit:
-        remedy = f"curl -s localhost:{site.config.server.port}/status   # how many sockets are open\n{_more(site, 1)}"
-        return Finding("warning", seen, remedy)
+        sockets = f"curl -s localhost:{site.config.server.port}/status   # how many sockets are open"
+        more = _more(site, psutil.virtual_memory().total)
+        return Finding("warning", seen, f"{sockets}\n{more}\n{commands.restart(site)}")
     return Finding("ok", seen)
 
 
@@ -127,15 +145,15 @@ def _rooms(site: Site) -> Iterator[Room]:
 def _make_room(site: Site) -> str:
     backups, days = Path(site.config.backup.directory), site.config.backup.keep_days
     newest = shlex.quote(str(backups / "latest.db"))
-    kept = [f"sudo rm {shlex.quote(str(file))}   # once nothing is missed" for file in set_aside(site.database)]
-    return "\n".join(
-        [
-            "sudo journalctl --vacuum-time=7d",
-            f"sudo find {shlex.quote(str(backups))} -name 'chat-2*.db*' -mtime +{days} ! -samefile {newest} -delete",
-            *kept,
-            "sudo du -xh --max-depth=2 /var | sort -h | tail",
-        ]
-    )
+    lines = [
+        "sudo journalctl --vacuum-time=7d",
+        f"sudo find {shlex.quote(str(backups))} -name 'chat-2*.db*' -mtime +{days} ! -samefile {newest} -delete",
+    ]
+    replaced = f"{site.database.name}.replaced-"
+    if any(file.name.startswith(replaced) for file in set_aside(site.database)):
+        folder, names = shlex.quote(str(site.database.parent)), shlex.quote(f"{replaced}*")
+        lines.append(f"sudo find {folder} -maxdepth 1 -name {names} -mtime +{REPLACED_DAYS} -delete")
+    return "\n".join([*lines, "sudo du -xh --max-depth=2 /var | sort -h | tail"])
 
 
 def _size(file: Path) -> int:

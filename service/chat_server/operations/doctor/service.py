@@ -8,6 +8,7 @@ from typing import Final
 
 from chat_server.operations import probe
 from chat_server.operations.doctor import commands, processes
+from chat_server.operations.doctor.journal import tells
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.site import UNIT, Site
 
@@ -39,9 +40,8 @@ UNKNOWN: Final = "8.3"
 """The entry for an end that has no known cause: it may show when the server is run by hand."""
 EXITED: Final = "1"  # CLD_EXITED, of waitid(2): it ended by itself
 # What the server says last, and what systemd says of that.
-CAUSE: Final = re.compile(r"cannot start|^chat-server: ")
 IN_USE: Final = "another chat-server"
-END: Final = re.compile(r"Main process exited, code=(\w+), status=(\d+)")
+END: Final = re.compile(rf"{re.escape(UNIT)}: Main process exited, code=(\w+), status=(\d+)")
 JOURNAL: Final = f"sudo journalctl -u {commands.SERVICE} -n 50 --no-pager"
 LONG_AGO_MS: Final = 24 * 3_600_000
 OFTEN: Final = 3
@@ -99,9 +99,9 @@ def _last_words(site: Site) -> tuple[str, str]:
     status = site.unit.get("ExecMainStatus", "") if exited else ""
     said = ended = ""
     for line in reversed(site.journal):
-        if not said and CAUSE.search(line):
+        if not said and (tells(line, "cannot start") or line.startswith("chat-server: ")):
             said = line
-        if found := END.search(line):
+        if found := END.match(line):
             if ended:  # that is an earlier run
                 break
             ended, status = line, status or (found[2] if found[1] == "exited" else "")
