@@ -51,9 +51,7 @@ CASES = {
     "ChatMessagesFail": Case(
         {'chat_messages_total{result="failed"}': "0x25 1x60"}, {'chat_messages_total{result="failed"}': "7x60"}
     ),
-    "ChatRequestsFail": Case(
-        {'chat_http_requests_total{status="500"}': "0+1x60"}, {'chat_http_requests_total{status="503"}': "0+1x60"}
-    ),
+    "ChatRequestsFail": Case({"chat_http_failures_total": "0x22 9x60"}, {"chat_http_failures_total": "9x60"}),
     "ChatDiskFull": Case({"chat_disk_free_bytes": "9e8x60"}, {"chat_disk_free_bytes": "2e9x60"}),
     "ChatDiskFillsUp": Case({"chat_disk_free_bytes": "5e10-2e7x480"}, {"chat_disk_free_bytes": "5e10-1e6x480"}, "8h"),
     "ChatBackupOld": Case({"chat_backup_age_seconds": "172801x60"}, {"chat_backup_age_seconds": "172800x60"}),
@@ -79,7 +77,8 @@ CASES = {
         {"chat_process_open_fds": "800x60", "chat_process_max_fds": "1000x60"},
     ),
     "ChatMemoryUsedUp": Case(
-        {"chat_process_resident_memory_bytes": "9e8x60"}, {"chat_process_resident_memory_bytes": "5e8x60"}
+        {"chat_process_resident_memory_bytes": "45e7x60", "chat_memory_limit_bytes": "5e8x60"},
+        {"chat_process_resident_memory_bytes": "3e9x60", "chat_memory_limit_bytes": "4e9x60"},
     ),
 }
 

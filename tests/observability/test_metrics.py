@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry, Histogram
 from prometheus_client.parser import text_string_to_metric_families
 
-from chat_server.observability.collectors import Durations
+from chat_server.observability.collectors import Durations, MemoryLimit
 from chat_server.observability.metrics import Metrics
 from tests.server import COMMAND, running_server
 
@@ -54,6 +54,38 @@ def test_results_that_matter_are_there_before_they_happen(metrics: Metrics) -> N
     assert shown['chat_messages_total{result="failed"}'] == 0
     assert shown['chat_commits_total{result="failed"}'] == 0
     assert shown['chat_logins_total{result="failed"}'] == 0
+
+
+def test_failures_of_requests_are_there_before_they_happen(metrics: Metrics) -> None:
+    assert samples(metrics)["chat_http_failures_total"] == 0
+
+
+def limited(tmp_path: Path, limits: dict[str, str], *, own: str = "0::/system.slice/chat-server.service\n") -> object:
+    """What is told where the control groups have these limits."""
+    for group, limit in limits.items():
+        (tmp_path / "groups" / group).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "groups" / group / "memory.max").write_text(f"{limit}\n")
+    (tmp_path / "own").write_text(own)
+    registry = CollectorRegistry()
+    MemoryLimit(registry, tmp_path / "own", tmp_path / "groups")
+    return registry.get_sample_value("chat_memory_limit_bytes")
+
+
+def test_the_memory_that_the_unit_may_use_is_told(tmp_path: Path) -> None:
+    assert limited(tmp_path, {"system.slice/chat-server.service": "4294967296", "system.slice": "max"}) == 2**32
+
+
+def test_a_lower_limit_around_the_unit_is_what_counts(tmp_path: Path) -> None:
+    assert limited(tmp_path, {"system.slice/chat-server.service": "max", "system.slice": "536870912"}) == 2**29
+
+
+def test_a_containers_limit_is_that_of_the_group_it_sees_as_the_first(tmp_path: Path) -> None:
+    assert limited(tmp_path, {"": "536870912"}, own="0::/\n") == 2**29
+
+
+def test_without_a_limit_of_memory_there_is_no_figure(tmp_path: Path) -> None:
+    assert limited(tmp_path, {"system.slice/chat-server.service": "max"}) is None
+    assert limited(tmp_path, {}, own="5:memory:/chat\n") is None
 
 
 def test_the_version_that_runs_is_told(metrics: Metrics) -> None:

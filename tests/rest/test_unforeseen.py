@@ -20,6 +20,7 @@ def test_is_told_to_the_log_only(tmp_path: Path) -> None:
         assert answer.headers["x-request-id"] in line
         assert "no such table: blocks" in server.logged()
         assert server.client().get("/health").status == 200
+        assert "\nchat_http_failures_total 1.0\n" in server.client().get("/metrics").body.decode()
 
 
 def test_every_line_logged_for_a_request_carries_its_id(tmp_path: Path) -> None:

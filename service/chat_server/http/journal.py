@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from http import HTTPStatus
 
 import falcon
 
@@ -42,6 +43,8 @@ class Journal:
         route = req.uri_template or "none"
         method = req.method if req.method in METHODS else "none"
         self._metrics.http_requests.labels(method, route, str(status)).inc()
+        if resp.status_code == HTTPStatus.INTERNAL_SERVER_ERROR:
+            self._metrics.http_failures.inc()
         self._metrics.http_seconds.labels(route).observe(seconds)
         log.debug(
             "request",

@@ -8,6 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from itertools import accumulate
 from pathlib import Path
+from typing import Final
 
 from prometheus_client import ProcessCollector
 from prometheus_client.core import GaugeMetricFamily, HistogramMetricFamily
@@ -15,6 +16,9 @@ from prometheus_client.registry import Collector, CollectorRegistry
 from prometheus_client.utils import floatToGoString
 
 from chat_server.observability.backups import last_attempt, last_backup_at
+
+OWN_GROUP: Final = Path("/proc/self/cgroup")
+GROUPS: Final = Path("/sys/fs/cgroup")
 
 
 class Durations(Collector):
@@ -73,6 +77,20 @@ def _backup_failed(backups: Path) -> GaugeMetricFamily:
     return family
 
 
+class MemoryLimit(Collector):
+    """What the unit or the container may use: the least limit of the process' control group and of those around it."""
+
+    def __init__(self, registry: CollectorRegistry, own: Path = OWN_GROUP, groups: Path = GROUPS) -> None:
+        self._own = own
+        self._groups = groups
+        registry.register(self)
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        """What prometheus-client renders."""
+        words = "Memory that the unit or the container may use."
+        yield _gauge("chat_memory_limit_bytes", words, _memory_limit(self._own, self._groups))
+
+
 class Process(ProcessCollector):
     """The process, also where its unit hides /proc/stat, from which the library would learn when the host started."""
 
@@ -85,6 +103,28 @@ def _gauge(name: str, words: str, value: float | None) -> GaugeMetricFamily:
     if value is not None:
         family.add_metric((), value)
     return family
+
+
+def _memory_limit(own: Path, groups: Path) -> int | None:
+    try:
+        lines = own.read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return None
+    path = next((line.removeprefix("0::/") for line in lines if line.startswith("0::/")), None)
+    if path is None:
+        return None
+    group = groups / path
+    around = [one for one in (group, *group.parents) if one.is_relative_to(groups)]
+    limits = [limit for one in around if (limit := _number(one / "memory.max")) is not None]
+    return min(limits, default=None)
+
+
+def _number(path: Path) -> int | None:
+    """None also for a limit of "max", which is none."""
+    try:
+        return int(path.read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None
 
 
 def _size(path: Path) -> int | None:

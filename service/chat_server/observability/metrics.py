@@ -19,7 +19,7 @@ from prometheus_client import (
 )
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 
-from chat_server.observability.collectors import Durations, Files, Process
+from chat_server.observability.collectors import Durations, Files, MemoryLimit, Process
 
 _SECONDS = (0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _MESSAGES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
@@ -47,10 +47,12 @@ class Metrics:
         self.tokens_refused = counter("tokens_refused", "Tokens that let nobody in, by reason.", "reason")
         self.rate_limited = counter("rate_limited", "What was refused for its rate, by kind.", "kind")
         self.http_requests = counter("http_requests", "HTTP requests.", "method", "route", "status")
+        self.http_failures = counter("http_failures", "HTTP requests that failed for a fault here: answered 500.")
         self.http_seconds = histogram("http_request_seconds", "How long HTTP requests took.", _SECONDS, "route")
         self._begin_at_nothing()
         Info("chat_build", "The version that runs.", registry=self.registry).info({"version": version})
         Process(namespace="chat", registry=self.registry)
+        MemoryLimit(self.registry)
 
     def gauge(self, name: str, words: str, read: Callable[[], float]) -> None:
         """Add the gauge chat_`name`, which asks `read` whenever the metrics are rendered."""
