@@ -83,6 +83,27 @@ def rendered(role: str, template: Path, given: Mapping[str, Variables], folder: 
     return played.shown
 
 
+def json_of(shown: str) -> Any:  # noqa: ANN401  as json.loads
+    """Ansible shows some texts of JSON as they are, and some parsed."""
+    return json.loads(shown) if isinstance(shown, str) else shown
+
+
+def looked(asked: Mapping[str, object], **environment: str) -> dict[str, Any]:
+    """What files/look.py says of this host, to somebody whose shell has this environment."""
+    nothing: dict[str, object] = {"packages": [], "paths": [], "rules": [], "ssh_networks": []}
+    look = (ROLES / "chat_server/files/look.py").read_text()
+    shell = ["env", "-i", *(f"{name}={value}" for name, value in environment.items()), "sh", "-c"]
+    done = subprocess.run(
+        [*shell, '"$@"; exit $?', "sh", sys.executable, "-", json.dumps(nothing | dict(asked))],
+        input=look,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    seen: dict[str, Any] = json.loads(done.stdout)
+    return seen
+
+
 def run(*command: str | Path, folder: Path) -> Played:
     """Runs one of Ansible's programs, which keeps its own files in the folder."""
     program, *arguments = command

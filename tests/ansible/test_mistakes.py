@@ -28,6 +28,10 @@ MISTAKES: dict[str, tuple[Variables, str]] = {
     ),
     "list-of-proxy": ({"chat_proxy_status_networks": "192.0.2.7"}, "chat_proxy_status_networks: give a list"),
     "network": ({"chat_server_ssh_networks": ["192.0.2.0/24", "office"]}, "chat_server_ssh_networks has office"),
+    "everybody": (
+        {"chat_server_ssh_networks": ["0.0.0.0/0"]},
+        "have a network that is everybody: leave the list empty",
+    ),
     "network-of-proxy": ({**PROXY, "chat_proxy_status_networks": ["*"]}, "chat_proxy_status_networks has *"),
     "two-sources": (
         {"chat_server_deb": "x", "chat_server_repository_url": "https://apt.example.org"},

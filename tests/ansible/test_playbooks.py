@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
 from infra_tests.documents.reading import sections
-from tests.ansible.playing import NOWHERE, PLAYBOOKS, ROLES, ROOT, run
+from tests.ansible.playing import NOWHERE, PLAYBOOKS, ROLES, ROOT, looked, run
 
 EXAMPLE = PLAYBOOKS / "inventories" / "example"
 
@@ -64,10 +63,7 @@ def test_the_collections_version_is_the_projects() -> None:
 
 @pytest.mark.skipif(not shutil.which("dpkg-query"), reason="looks at a Debian host: this one is another")
 def test_a_host_is_looked_at_for_all_that_the_role_asks() -> None:
-    asked = json.dumps({"packages": ["dpkg", "no-such-package"], "paths": ["/etc", "/no/such/path"]})
-    look = (ROLES / "chat_server/files/look.py").read_text()
-    done = subprocess.run([sys.executable, "-", asked], input=look, capture_output=True, text=True, check=True)
-    seen = json.loads(done.stdout)
+    seen = looked({"packages": ["dpkg", "no-such-package"], "paths": ["/etc", "/no/such/path"]}, PATH=os.defpath)
     files = [
         *ROLES.glob("chat_server/tasks/*.yml"),
         *ROLES.glob("chat_server/*/main.yml"),

@@ -1,14 +1,17 @@
 """What the roles must know of a host, asked once, as one JSON document. It runs on the host, as root, and only reads.
 
-Its argument is `{"packages": [names], "paths": [paths]}`: what to look for.
+Its argument is `{"packages": [names], "paths": [paths], "rules": [rules], "ssh_networks": [networks]}`: what to look
+for, the rules that the firewall is to have, and from where it is to let in SSH.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
@@ -24,19 +27,21 @@ MIB = 2**20
 def main() -> None:
     asked = json.loads(sys.argv[1])
     config = configuration()
+    client, port = ssh_connection()
     seen = {
         "os": dict(re.findall(r'^(ID|VERSION_ID|VERSION_CODENAME)="?([^"\n]*)', read("/etc/os-release"), re.MULTILINE)),
         "architecture": output("dpkg", "--print-architecture").strip(),
         "free_mb": shutil.disk_usage("/var").free // MIB,
         "clock_synchronized": output("timedatectl", "show", "--property=NTPSynchronized", "--value").strip() == "yes",
-        "ssh_port": ssh_port(),
+        "ssh_port": port,
+        "ssh_shut_out": client if is_shut_out(client, asked["ssh_networks"]) else "",
         "packages": installed(asked["packages"]),
         "paths": [path for path in asked["paths"] if Path(path).exists()],
         "socket_active": output("systemctl", "is-active", "chat-server.socket").strip() == "active",
         "swaps": [line.split()[0] for line in read("/proc/swaps").splitlines()[1:]],
         "secrets_in_configuration": secrets_in(config),
         "configuration": without_secrets(config),
-        "firewall": firewall(),
+        "firewall": {**firewall(), "wanted": [as_ufw_writes(rule) for rule in asked["rules"]]},
     }
     print(json.dumps(seen))  # noqa: T201  it is asked by standard output
 
@@ -85,16 +90,58 @@ def installed(packages: list[str]) -> dict[str, str]:
     return {row[0]: row[2] for row in rows if len(row) == 3 and row[1] == "installed"}
 
 
-def ssh_port() -> int | None:
-    """The port by which whoever runs this came in; sudo hides it from the environment, but not from its parents'."""
+def ssh_connection() -> tuple[str, int | None]:
+    """From where, and by which port, whoever runs this came in.
+
+    sudo hides it from the environment, but not from its parents'.
+    """
     process = os.getppid()
     while process > 1:
-        found = re.search(r"(?:^|\0)SSH_CONNECTION=[^\0]* (\d+)(?:\0|$)", read(f"/proc/{process}/environ"))
+        found = re.search(r"(?:^|\0)SSH_CONNECTION=(\S+) [^\0]* (\d+)(?:\0|$)", read(f"/proc/{process}/environ"))
         if found:
-            return int(found[1])
+            return found[1], int(found[2])
         parent = re.search(r"^PPid:\s*(\d+)", read(f"/proc/{process}/status"), re.MULTILINE)
         process = int(parent[1]) if parent else 0
-    return None
+    return "", None
+
+
+def is_shut_out(client: str, networks: list[str]) -> bool:
+    """Whether a firewall that lets in these networks, or everybody if there are none, keeps this address out.
+
+    ufw always lets in what comes from the host itself.
+    """
+    came_from = as_interface(client.partition("%")[0])
+    if not networks or not came_from or came_from.ip.is_loopback:
+        return False
+    allowed = [found.network for network in networks if (found := as_interface(network))]
+    return not any(came_from.ip in network for network in allowed)
+
+
+def as_interface(text: str) -> ipaddress.IPv4Interface | ipaddress.IPv6Interface | None:
+    """An address or a network, with the bits of the host that it may have; nothing if it is neither."""
+    try:
+        return ipaddress.ip_interface(text)
+    except ValueError:
+        return None
+
+
+def as_ufw_writes(rule: str) -> str:
+    """A rule as `ufw show added` will have it, which is not as it was given: 192.0.2.5/24 becomes 192.0.2.0/24."""
+    rule, mark, comment = rule.partition(" comment ")
+    rule = re.sub(r"\b(from|to) (\S+)", lambda found: f"{found[1]} {address_as_ufw_writes(found[2])}", rule)
+    return rule + mark + comment
+
+
+def address_as_ufw_writes(text: str) -> str:
+    """Without what is the default; ufw leaves the host's bits in networks of IPv6."""
+    given = as_interface(text)
+    if not given:
+        return text
+    address = (
+        str(given.network.network_address) if given.version == 4 else socket.inet_ntop(socket.AF_INET6, given.packed)
+    )
+    prefix = given.network.prefixlen
+    return address if prefix == given.max_prefixlen else f"{address}/{prefix}"
 
 
 def firewall() -> dict[str, Any]:
