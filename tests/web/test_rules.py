@@ -181,7 +181,7 @@ class TestAConversationsMessages:
             SETUP
             const c = upTo(1);
             c.replace([{ ...message(1), senderId: "ann" }]);
-            const shown = bubbles(c, { me: "ann", unreadAfter: 0, unsent: [{ id: "m1" }, { id: "m2" }] });
+            const shown = bubbles(c, { me: "ann", unreadAfter: null, unsent: [{ id: "m1" }, { id: "m2" }] });
             return shown.map(({ key }) => key);
         }"""
         keys = run("dom.js", code.replace("SETUP", self.SETUP))

@@ -10,15 +10,20 @@ const TOGETHER_MS = 5 * 60_000;
 /**
  * What the list has to show, for `reconcile`.
  * @param {import("./conversation.js").Conversation} conversation
- * @param {{me: string, unsent: object[], unreadAfter: number, retry: Function, discard: Function}} options `unreadAfter`:
- *   the seq that the line stands below; 0 for none
+ * @param {{me: string, unsent: object[], unreadAfter: number | null, retry: Function, discard: Function}} options `unreadAfter`:
+ *   how far this person had read: the line stands above the other's first message after that; null for none
  */
 export function bubbles(conversation, { me, unsent, unreadAfter, retry, discard }) {
   const shown = [];
   let before = null;
+  // Where the first one after it is not at hand, nobody knows whose it is.
+  let isLineDue = unreadAfter !== null && conversation.firstSeq <= unreadAfter + 1;
   for (const message of conversation.messages) {
     if (!before || midnight(before.createdAt) !== midnight(message.createdAt)) shown.push(separator(message.createdAt));
-    if (unreadAfter && before?.seq === unreadAfter) shown.push(UNREAD);
+    if (isLineDue && message.seq > unreadAfter && message.senderId !== me) {
+      shown.push(UNREAD);
+      isLineDue = false;
+    }
     shown.push(stored(message, before, { conversation, me }));
     before = message;
   }

@@ -10,7 +10,8 @@ const LIST_PAGE = 50;
 
 /**
  * Tells `change` when anything is to be shown anew (`detail`: the conversation, or null for the list of them), and
- * `arrived` when a message of the other person's has come (`detail`: it and its conversation).
+ * `arrived` when a message of the other person's has come (`detail`: it, its conversation, and whether it `isLate`: it was
+ * stored while there was no connection).
  */
 export class Chat extends EventTarget {
   hasMore = false;
@@ -21,6 +22,8 @@ export class Chat extends EventTarget {
   #conversations = new Map();
   /** How far the server said that conversations go, when it was ready. */
   #heads = [];
+  /** When that was, by the server's clock. */
+  #readyAt = 0;
   /** The ids of those that the server has told of since. */
   #current = new Set();
   #pause = new Backoff();
@@ -130,8 +133,9 @@ export class Chat extends EventTarget {
     }
   }
 
-  async #ready({ conversations }) {
+  async #ready({ conversations, serverTime }) {
     this.#heads = conversations;
+    this.#readyAt = serverTime;
     this.#current.clear();
     for (const { conversationId, lastSeq } of conversations) this.#rewind(this.#conversations.get(conversationId), lastSeq);
     await this.#pull().catch((error) => this.#later(error));
@@ -191,7 +195,8 @@ export class Chat extends EventTarget {
     conversation.receive(message, this.me);
     this.#changed(conversation);
     if (isNew && message.senderId !== this.me) {
-      this.dispatchEvent(new CustomEvent("arrived", { detail: { conversation, message } }));
+      const isLate = message.createdAt <= this.#readyAt;
+      this.dispatchEvent(new CustomEvent("arrived", { detail: { conversation, message, isLate } }));
     }
     await this.#store.keepMessages([{ ...message, conversationId: conversation.id }]);
     this.#keep([conversation]);

@@ -26,13 +26,15 @@ export function thread(chat, conversation, { store, blocks, back }) {
   const head = header(conversation, { back, search: () => search.toggle(), blocks, block: () => attempt(() => blocks.toggle(conversation), complaintOf) });
   const search = searching(chat, conversation, { show: showMatch, closed: () => head.search.focus() });
   const writing = composer({ store, conversation, send, typing: (isTyping) => chat.typing(conversation, isTyping) });
-  const unreadAfter = conversation.facts.unreadCount ? conversation.facts.myReadSeq : 0;
+  let unreadAfter = null;
+  let isSeenComing = false; // what is unread: it came while this person looked
   const older = turns();
   const others = turns();
   let stuck = true; // to the newest message, as long as nobody scrolls away from it
 
   const render = oncePerFrame(() => {
     const { me, outbox } = chat;
+    drawLine();
     const fromEnd = scroller.scrollHeight - scroller.scrollTop;
     const first = list.querySelector("[id]")?.id;
     const options = { me, unreadAfter, unsent: outbox.of(conversation.id), retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
@@ -77,13 +79,23 @@ export function thread(chat, conversation, { store, blocks, back }) {
     node.setAttribute("aria-label", `Conversation with ${conversation.name}`);
   }
 
+  /** A line stands above what came while nobody looked, and stays where it is when that has been read. */
+  function drawLine() {
+    const { unreadCount, myReadSeq } = conversation.facts;
+    if (!unreadCount) isSeenComing = false;
+    else if (!isSeenComing) unreadAfter = myReadSeq;
+  }
+
   function read() {
-    if (document.hidden || !document.hasFocus() || !conversation.isAtNewest || !atEnd()) return;
+    drawLine();
+    if (isElsewhere() || !conversation.isAtNewest || !atEnd()) return;
     chat.read(conversation);
   }
 
   async function send(text) {
     stuck = true;
+    unreadAfter = null;
+    isSeenComing = true; // who answers has seen it
     await chat.send(conversation, text);
     await toNewest();
   }
@@ -103,8 +115,11 @@ export function thread(chat, conversation, { store, blocks, back }) {
   }
 
   function arrived({ detail }) {
+    if (detail.conversation !== conversation) return;
+    const isSeen = !detail.isLate && !isElsewhere();
+    if (!isSeen || conversation.facts.unreadCount === 1) isSeenComing = isSeen; // those before it stay unseen
     // Always another node: the same words twice are heard twice.
-    if (detail.conversation === conversation) news.replaceChildren(element("span", {}, `${conversation.name}: ${detail.message.content}`));
+    news.replaceChildren(element("span", {}, `${conversation.name}: ${detail.message.content}`));
   }
 
   function changed({ detail }) {
@@ -138,6 +153,8 @@ export function thread(chat, conversation, { store, blocks, back }) {
     },
   };
 }
+
+const isElsewhere = () => document.hidden || !document.hasFocus();
 
 /** Without a connection the line at the top says so, and it is tried again when there is one. */
 const complaintOfPage = (error) => (error instanceof UnreachableError ? "" : complaintOf(error));
