@@ -277,6 +277,21 @@ class TestHistory:
         expect(ann.page.get_by_role("heading", name="Deleted User")).to_be_visible()
         expect(ann.composer).to_be_hidden()
 
+    def test_that_an_account_was_deleted_is_seen_at_the_first_message_that_fails_for_it(
+        self, ann: Visitor, anna: Person
+    ) -> None:
+        ann.find(anna.username)
+        anna.client.delete("/user/me", {"password": PASSWORD}).succeeded()
+        ann.write("hello")
+        expect(ann.page.get_by_role("heading", name="Deleted User")).to_be_visible()
+        expect(ann.composer).to_be_hidden()
+        expect(ann.bubble("hello")).to_contain_text("Not sent: That account was deleted")
+        expect(ann.page.get_by_role("button", name="Discard")).to_be_visible()
+        expect(ann.page.get_by_role("button", name="Try again")).to_have_count(0)
+        ann.page.reload()
+        expect(ann.page.get_by_role("button", name="Discard")).to_be_visible()
+        expect(ann.page.get_by_role("button", name="Try again")).to_have_count(0)
+
 
 @pytest.mark.parametrize("text", ["שלום עולם", "مرحبا", "W" * 3000, "👩‍👩‍👧‍👦" * 20])
 def test_no_text_makes_the_page_wider_than_a_small_phone(visit: Visit, anna: Person, text: str) -> None:

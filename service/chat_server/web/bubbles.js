@@ -97,5 +97,7 @@ function mark(node, status) {
 
 function complaint(entry, { retry, discard }) {
   const button = (name, act) => element("button", { type: "button", class: "link", onclick: () => act(entry) }, name);
-  return element("p", { class: "complaint" }, `Not sent: ${entry.failure.message} `, button("Try again", retry), " ", button("Discard", discard));
+  const { code, message } = entry.failure;
+  const again = code === "RECIPIENT_DELETED" ? [] : [button("Try again", retry), " "];
+  return element("p", { class: "complaint" }, `Not sent: ${message} `, ...again, button("Discard", discard));
 }

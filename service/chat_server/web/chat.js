@@ -126,7 +126,7 @@ export class Chat extends EventTarget {
   async #heard({ id, type, timestamp, data }) {
     const of = { ready: this.#ready, message: this.#message, ack: this.#ack, typing: this.#typing, presence: this.#presence };
     try {
-      if (type === "error") await this.outbox.refused(id, data);
+      if (type === "error") await this.#refused(id, data);
       else await of[type]?.call(this, data, id, timestamp);
     } catch (error) {
       this.#later(error);
@@ -219,6 +219,15 @@ export class Chat extends EventTarget {
     const { recipientId, content } = entry;
     const message = { id, seq, senderId: this.me, senderUsername: this.#session.username, recipientId, content };
     await this.#stored(conversationId, { ...message, createdAt: serverTimestamp, status: "sent" });
+  }
+
+  async #refused(id, error) {
+    const conversation = this.#conversations.get(this.outbox.entry(id)?.conversationId);
+    if (conversation && error.code === "RECIPIENT_DELETED") {
+      conversation.lose();
+      this.#keep([conversation]);
+    }
+    await this.outbox.refused(id, error);
   }
 
   #typing({ senderId, isTyping }) {

@@ -126,6 +126,11 @@ export class Conversation {
     this.facts = { ...this.facts, participantIsOnline, lastSeenAt };
   }
 
+  /** The other's account is no more, which the list of conversations will say too. */
+  lose() {
+    this.facts = { ...this.facts, participantUsername: DELETED, participantIsOnline: false, lastSeenAt: null };
+  }
+
   /** The other has got, or has read, everything up to a seq. */
   reach(status, upToSeq) {
     const { deliveredSeq, readSeq } = this.facts;
