@@ -7,6 +7,8 @@ import { History } from "./history.js";
 import { Outbox } from "./outbox.js";
 
 const LIST_PAGE = 50;
+/** An interruption that is shorter is not shown, here as in the line at the top. */
+const PATIENCE_MS = 1500;
 
 /**
  * Tells `change` when anything is to be shown anew (`detail`: the conversation, or null for the list of them), and
@@ -28,6 +30,7 @@ export class Chat extends EventTarget {
   #current = new Set();
   #pause = new Backoff();
   #timer = 0;
+  #forgetting = 0;
   #refreshing = null;
 
   constructor(session, store, connection) {
@@ -38,6 +41,7 @@ export class Chat extends EventTarget {
     this.history = new History(session, store, { changed: (conversation) => this.#changed(conversation), missed: (error) => this.#later(error) });
     this.outbox = new Outbox(store, connection);
     this.outbox.addEventListener("change", ({ detail }) => this.#changed(this.#conversations.get(detail.conversationId)));
+    connection.addEventListener("state", () => this.#connected());
     connection.addEventListener("frame", ({ detail }) => this.#heard(detail));
   }
 
@@ -121,6 +125,19 @@ export class Chat extends EventTarget {
     if (readHere > facts.myReadSeq) {
       this.#connection.send("read", { conversationId: conversation.id, upToSeq: readHere });
     }
+  }
+
+  /** Without a connection nobody can say who is online; `ready` begins that anew. */
+  #connected() {
+    if (this.#connection.state !== "open") {
+      this.#forgetting ||= setTimeout(() => {
+        for (const conversation of this.conversations) conversation.isThere(false);
+        this.#changed(null);
+      }, PATIENCE_MS);
+      return;
+    }
+    clearTimeout(this.#forgetting);
+    this.#forgetting = 0;
   }
 
   async #heard({ id, type, timestamp, data }) {
