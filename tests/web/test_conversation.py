@@ -155,6 +155,29 @@ class TestWriting:
         ann.page.get_by_role("button", name="Try again").click()
         ann.sees_status("are you angry?", "sent")
 
+    def test_that_one_has_failed_is_heard_and_its_buttons_keep_the_focus_whatever_else_comes(
+        self, ann: Visitor, anna: Person, shared_server: Server
+    ) -> None:
+        me = ann.person
+        with online(shared_server, anna) as device:
+            device.say(me, "before")
+            ann.open_conversation(anna.username)
+            anna.client.post(f"/users/{me.user_id}/block").succeeded()
+            ann.write("hello?")
+            log = ann.page.get_by_role("log")
+            expect(log).to_contain_text("Not sent: ")
+            again = ann.page.get_by_role("button", name="Try again")
+            again.focus()
+            device.say(me, "after")
+            ann.sees("before", "after", "hello?")
+            expect(again).to_be_focused()
+            again.press("Enter")
+            expect(ann.composer).to_be_focused()
+            expect(log).to_contain_text("Not sent: ")  # once more
+            ann.page.get_by_role("button", name="Discard").press("Enter")
+            expect(ann.composer).to_be_focused()
+            ann.sees("before", "after")
+
     def test_a_failed_one_can_be_given_up(self, ann: Visitor, anna: Person) -> None:
         ann.find(anna.username)
         anna.client.post(f"/users/{ann.person.user_id}/block").succeeded()
@@ -285,6 +308,7 @@ class TestHistory:
         ann.write("hello")
         expect(ann.page.get_by_role("heading", name="Deleted User")).to_be_visible()
         expect(ann.composer).to_be_hidden()
+        expect(ann.page.locator(".scroller")).to_be_focused()
         expect(ann.bubble("hello")).to_contain_text("Not sent: That account was deleted")
         expect(ann.page.get_by_role("button", name="Discard")).to_be_visible()
         expect(ann.page.get_by_role("button", name="Try again")).to_have_count(0)

@@ -67,11 +67,17 @@ function waiting(entry, { retry, discard }) {
     make: () => bubble(entry.content, entry.writtenAt, true),
     update(node) {
       mark(node, entry.failure ? "failed" : "pending");
-      node.querySelector(".complaint")?.remove();
+      const standing = node.querySelector(".complaint");
+      // Made anew, its buttons would lose the focus, and a click that has begun.
+      if (entry.failure && standing?.firstChild.data === notSent(entry)) return;
+      standing?.remove();
       if (entry.failure) node.append(complaint(entry, { retry, discard }));
     },
   };
 }
+
+/** Why an entry was not sent, in words. */
+export const notSent = ({ failure }) => `Not sent: ${failure.message} `;
 
 function bubble(content, at, mine) {
   return element(
@@ -97,7 +103,6 @@ function mark(node, status) {
 
 function complaint(entry, { retry, discard }) {
   const button = (name, act) => element("button", { type: "button", class: "link", onclick: () => act(entry) }, name);
-  const { code, message } = entry.failure;
-  const again = code === "RECIPIENT_DELETED" ? [] : [button("Try again", retry), " "];
-  return element("p", { class: "complaint" }, `Not sent: ${message} `, ...again, button("Discard", discard));
+  const again = entry.failure.code === "RECIPIENT_DELETED" ? [] : [button("Try again", retry), " "];
+  return element("p", { class: "complaint" }, notSent(entry), ...again, button("Discard", discard));
 }

@@ -1,6 +1,6 @@
 // One conversation on the screen.
 
-import { bubbles } from "./bubbles.js";
+import { bubbles, notSent } from "./bubbles.js";
 import { composer } from "./composer.js";
 import { ICONS, element, iconButton, oncePerFrame, reconcile, say } from "./dom.js";
 import { UnreachableError } from "./api.js";
@@ -37,7 +37,7 @@ export function thread(chat, conversation, { store, blocks, back }) {
     drawLine();
     const fromEnd = scroller.scrollHeight - scroller.scrollTop;
     const first = list.querySelector("[id]")?.id;
-    const options = { me, unreadAfter, unsent: outbox.of(conversation.id), retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
+    const options = { me, unreadAfter, unsent: outbox.of(conversation.id), retry, discard };
     reconcile(list, bubbles(conversation, options));
     if (stuck && !conversation.isAway) scroller.scrollTop = scroller.scrollHeight;
     // What was put in above must not move what is being read.
@@ -45,6 +45,7 @@ export function thread(chat, conversation, { store, blocks, back }) {
     head.update();
     name();
     say(typing, conversation.isTyping ? `${conversation.name} is typing…` : "");
+    if (conversation.isDeleted && writing.form.contains(document.activeElement)) focus();
     writing.form.hidden = conversation.isDeleted;
     scrolled();
     read();
@@ -100,6 +101,22 @@ export function thread(chat, conversation, { store, blocks, back }) {
     await toNewest();
   }
 
+  function retry(entry) {
+    chat.outbox.retry(entry);
+    focus();
+  }
+
+  function discard(entry) {
+    chat.outbox.discard(entry);
+    focus();
+  }
+
+  /** Where one goes on when the button that was pressed is gone. */
+  function focus() {
+    if (conversation.isDeleted) scroller.focus();
+    else writing.focus();
+  }
+
   async function toNewest() {
     stuck = true;
     await load(() => chat.history.jumpToNewest(conversation));
@@ -118,8 +135,17 @@ export function thread(chat, conversation, { store, blocks, back }) {
     if (detail.conversation !== conversation) return;
     const isSeen = !detail.isLate && !isElsewhere();
     if (!isSeen || conversation.facts.unreadCount === 1) isSeenComing = isSeen; // those before it stay unseen
-    // Always another node: the same words twice are heard twice.
-    news.replaceChildren(element("span", {}, `${conversation.name}: ${detail.message.content}`));
+    announce(`${conversation.name}: ${detail.message.content}`);
+  }
+
+  function failed({ detail: entry }) {
+    const { outbox } = chat;
+    if (entry.failure && entry.conversationId === conversation.id && outbox.entry(entry.id)) announce(notSent(entry));
+  }
+
+  /** Always by another node: the same words twice are heard twice. */
+  function announce(words) {
+    news.replaceChildren(element("span", {}, words));
   }
 
   function changed({ detail }) {
@@ -133,6 +159,7 @@ export function thread(chat, conversation, { store, blocks, back }) {
   };
   chat.addEventListener("change", changed);
   chat.addEventListener("arrived", arrived);
+  chat.outbox.addEventListener("change", failed);
   addEventListener("focus", render);
   const resized = new ResizeObserver(() => stuck && (scroller.scrollTop = scroller.scrollHeight));
   resized.observe(scroller);
@@ -149,6 +176,7 @@ export function thread(chat, conversation, { store, blocks, back }) {
       resized.disconnect();
       chat.removeEventListener("change", changed);
       chat.removeEventListener("arrived", arrived);
+      chat.outbox.removeEventListener("change", failed);
       removeEventListener("focus", render);
     },
   };
