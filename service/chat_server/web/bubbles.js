@@ -18,7 +18,7 @@ export function bubbles(conversation, { me, unsent, unreadAfter, retry, discard 
   let before = null;
   // Where the first one after it is not at hand, nobody knows whose it is.
   let isLineDue = unreadAfter !== null && conversation.firstSeq <= unreadAfter + 1;
-  for (const message of conversation.messages) {
+  for (const message of [...conversation.messages, ...conversation.ahead]) {
     if (!before || midnight(before.createdAt) !== midnight(message.createdAt)) shown.push(separator(message.createdAt));
     if (isLineDue && message.seq > unreadAfter && message.senderId !== me) {
       shown.push(UNREAD);
