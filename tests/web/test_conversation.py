@@ -26,6 +26,11 @@ def long_conversation(server: Server, visitor: Visitor, other: Person) -> Iterat
         yield device
 
 
+def sees_with_dividers(visitor: Visitor, *texts: str) -> None:
+    """Waits until the messages are these, with what stands between them."""
+    expect(visitor.page.locator(".messages .divider, .messages .content")).to_have_text(list(texts))
+
+
 class TestMarks:
     def test_a_message_is_delivered_when_the_other_is_there_and_read_when_they_look(
         self, ann: Visitor, bob: Visitor
@@ -150,6 +155,29 @@ class TestWriting:
         ann.page.get_by_role("button", name="Try again").click()
         ann.sees_status("are you angry?", "sent")
 
+    def test_that_one_has_failed_is_heard_and_its_buttons_keep_the_focus_whatever_else_comes(
+        self, ann: Visitor, anna: Person, shared_server: Server
+    ) -> None:
+        me = ann.person
+        with online(shared_server, anna) as device:
+            device.say(me, "before")
+            ann.open_conversation(anna.username)
+            anna.client.post(f"/users/{me.user_id}/block").succeeded()
+            ann.write("hello?")
+            log = ann.page.get_by_role("log")
+            expect(log).to_contain_text("Not sent: ")
+            again = ann.page.get_by_role("button", name="Try again")
+            again.focus()
+            device.say(me, "after")
+            ann.sees("before", "after", "hello?")
+            expect(again).to_be_focused()
+            again.press("Enter")
+            expect(ann.composer).to_be_focused()
+            expect(log).to_contain_text("Not sent: ")  # once more
+            ann.page.get_by_role("button", name="Discard").press("Enter")
+            expect(ann.composer).to_be_focused()
+            ann.sees("before", "after")
+
     def test_a_failed_one_can_be_given_up(self, ann: Visitor, anna: Person) -> None:
         ann.find(anna.username)
         anna.client.post(f"/users/{ann.person.user_id}/block").succeeded()
@@ -198,8 +226,70 @@ class TestHistory:
         bob.write("unseen")
         expect(ann.row(bob.name).locator(".unread")).to_have_text("1 unread")
         ann.open_conversation(bob.name)
-        shown = ann.page.locator(".messages .divider, .messages .content")
-        expect(shown).to_have_text(["Today", "seen", "New messages", "unseen"])
+        sees_with_dividers(ann, "Today", "seen", "New messages", "unseen")
+
+    def test_the_line_stands_above_the_first_message_of_a_new_person(
+        self, ann: Visitor, anna: Person, shared_server: Server
+    ) -> None:
+        with online(shared_server, anna) as device:
+            device.say(ann.person, "hello")
+        ann.open_conversation(anna.username)
+        sees_with_dividers(ann, "Today", "New messages", "hello")
+
+    def test_the_line_stands_below_what_one_wrote_oneself(
+        self, ann: Visitor, anna: Person, shared_server: Server
+    ) -> None:
+        me = ann.person
+        ann.find(anna.username)
+        ann.write("question")
+        with online(shared_server, anna) as device:
+            for answer, more in (("answer", "another question"), ("another answer", "thank you")):
+                ann.open_account()
+                device.say(me, answer)
+                expect(ann.row(anna.username).locator(".unread")).to_have_text("1 unread")
+                ann.open_conversation(anna.username)
+                expect(ann.page.locator(".unread-line + li")).to_contain_text(answer)
+                ann.write(more)
+                ann.sees_status(more, "delivered")
+                expect(ann.page.locator(".unread-line")).to_have_count(0)
+        sees_with_dividers(ann, "Today", "question", "answer", "another question", "another answer", "thank you")
+
+    def test_a_line_stands_above_what_came_while_one_looked_elsewhere_and_not_above_what_one_saw_come(
+        self, ann: Visitor, anna: Person, shared_server: Server
+    ) -> None:
+        me = ann.person
+        with online(shared_server, anna) as device:
+            device.say(me, "one")
+            ann.open_conversation(anna.username)
+            device.wait_for_receipt("read", 1)
+            ann.write("two")
+            ann.sees_status("two", "delivered")
+            device.say(me, "three")
+            device.wait_for_receipt("read", 3)
+            sees_with_dividers(ann, "Today", "one", "two", "three")
+            ann.looks_elsewhere()
+            device.say(me, "four")
+            device.say(me, "five")
+            sees_with_dividers(ann, "Today", "one", "two", "three", "New messages", "four", "five")
+            ann.page.bring_to_front()
+            device.wait_for_receipt("read", 5)
+            device.say(me, "six")
+            sees_with_dividers(ann, "Today", "one", "two", "three", "New messages", "four", "five", "six")
+
+    def test_a_line_stands_above_what_came_while_the_page_was_closed(
+        self, ann: Visitor, anna: Person, shared_server: Server
+    ) -> None:
+        me = ann.person
+        with online(shared_server, anna) as device:
+            device.say(me, "seen")
+            ann.open_conversation(anna.username)
+            device.wait_for_receipt("read", 1)
+            expect(ann.row(anna.username).locator(".unread")).to_be_hidden()
+            address = ann.page.url
+            ann.page.goto("about:blank")
+            device.say(me, "unseen")
+        ann.page.goto(address)
+        sees_with_dividers(ann, "Today", "seen", "New messages", "unseen")
 
     def test_who_deleted_their_account_can_not_be_written_to(self, ann: Visitor, anna: Person) -> None:
         ann.find(anna.username)
@@ -209,6 +299,22 @@ class TestHistory:
         ann.page.reload()
         expect(ann.page.get_by_role("heading", name="Deleted User")).to_be_visible()
         expect(ann.composer).to_be_hidden()
+
+    def test_that_an_account_was_deleted_is_seen_at_the_first_message_that_fails_for_it(
+        self, ann: Visitor, anna: Person
+    ) -> None:
+        ann.find(anna.username)
+        anna.client.delete("/user/me", {"password": PASSWORD}).succeeded()
+        ann.write("hello")
+        expect(ann.page.get_by_role("heading", name="Deleted User")).to_be_visible()
+        expect(ann.composer).to_be_hidden()
+        expect(ann.page.locator(".scroller")).to_be_focused()
+        expect(ann.bubble("hello")).to_contain_text("Not sent: That account was deleted")
+        expect(ann.page.get_by_role("button", name="Discard")).to_be_visible()
+        expect(ann.page.get_by_role("button", name="Try again")).to_have_count(0)
+        ann.page.reload()
+        expect(ann.page.get_by_role("button", name="Discard")).to_be_visible()
+        expect(ann.page.get_by_role("button", name="Try again")).to_have_count(0)
 
 
 @pytest.mark.parametrize("text", ["שלום עולם", "مرحبا", "W" * 3000, "👩‍👩‍👧‍👦" * 20])

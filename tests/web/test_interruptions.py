@@ -110,6 +110,27 @@ class TestTheNetwork:
             ann.sees("one", "two", "three", "four")
             expect(ann.page.locator(".banner")).to_be_hidden()
 
+    def test_nobody_is_said_to_be_online_while_there_is_no_connection(
+        self, shared_server: Server, visit: Visit, anna: Person
+    ) -> None:
+        with Cable(shared_server.port) as cable, online(shared_server, anna) as device:
+            ann = visit(cable)
+            ann.sign_up()
+            device.say(ann.person, "hello")
+            ann.open_conversation(anna.username)
+            dot = ann.row(anna.username).locator(".dot")
+            heading = ann.page.get_by_role("heading", name=anna.username)
+            expect(dot).to_have_text("online")
+            expect(heading).to_contain_text("online")
+            cable.fall_silent()
+            retry(ann)
+            expect(dot).to_have_text("")
+            expect(heading).not_to_contain_text("online")
+            cable.mend()
+            retry(ann)
+            expect(dot).to_have_text("online")
+            expect(heading).to_contain_text("online")
+
     def test_a_silence_is_noticed_though_nothing_hints_at_it(self, shared_server: Server, visit: Visit) -> None:
         with Cable(shared_server.port) as cable:
             ann = visit(cable)

@@ -92,6 +92,27 @@ class TestAnswers:
         ann.write("two")
         ann.sees_status("two", "sent")
 
+    def test_what_is_sent_stays_while_what_is_before_it_can_not_be_fetched(
+        self, visit: Visit, anna: Person, shared_server: Server
+    ) -> None:
+        ann = visit(options=NO_SERVICE_WORKER)
+        ann.sign_up()
+        ann.find(anna.username)
+        ann.write("one")
+        ann.sees_status("one", "sent")
+        address = ann.page.url
+        ann.page.goto("about:blank")
+        with online(shared_server, ann_device(ann, shared_server)) as device:
+            device.say(anna, "two, from my other device")
+        ann.page.route("**/messages?*", lambda route: route.abort())
+        ann.page.goto(address)
+        ann.sees("one")
+        ann.write("three")
+        ann.sees_status("three", "sent")
+        ann.sees("one", "three")
+        ann.page.unroute("**/messages?*")
+        ann.sees("one", "two, from my other device", "three")
+
     def test_messages_over_the_rate_limit_are_sent_later_in_their_order(self, tmp_path: Path, visit: Visit) -> None:
         with running_server(tmp_path, rate_limit={"burst": 2, "messages_per_minute": 60}) as server:
             ann = visit(server)

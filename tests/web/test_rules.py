@@ -98,6 +98,19 @@ class TestAConversationsMessages:
         """
         assert self.result(run, code) == [[[1], True], [1, 2, 3, 4], False]
 
+    def test_ones_own_is_shown_though_what_is_before_it_is_missing(self, run: Run) -> None:
+        code = """
+            const own = (seq) => ({ ...message(seq), senderId: "ann", recipientId: "bob" });
+            const c = upTo(5);
+            c.isWanted = true;
+            c.replace([1, 2].map(message));
+            for (const seq of [7, 6]) c.receive(own(seq), "ann");
+            const before = [seqs(c), c.ahead.map(({ seq }) => seq), c.hasGap];
+            c.append([3, 4, 5].map(message));
+            return [before, seqs(c), c.ahead, c.hasGap];
+        """
+        assert self.result(run, code) == [[[1, 2], [6, 7], True], [1, 2, 3, 4, 5, 6, 7], [], False]
+
     def test_one_that_the_list_told_of_before_it_came_is_there(self, run: Run) -> None:
         code = """
             const c = upTo(0);
@@ -181,7 +194,7 @@ class TestAConversationsMessages:
             SETUP
             const c = upTo(1);
             c.replace([{ ...message(1), senderId: "ann" }]);
-            const shown = bubbles(c, { me: "ann", unreadAfter: 0, unsent: [{ id: "m1" }, { id: "m2" }] });
+            const shown = bubbles(c, { me: "ann", unreadAfter: null, unsent: [{ id: "m1" }, { id: "m2" }] });
             return shown.map(({ key }) => key);
         }"""
         keys = run("dom.js", code.replace("SETUP", self.SETUP))

@@ -10,15 +10,20 @@ const TOGETHER_MS = 5 * 60_000;
 /**
  * What the list has to show, for `reconcile`.
  * @param {import("./conversation.js").Conversation} conversation
- * @param {{me: string, unsent: object[], unreadAfter: number, retry: Function, discard: Function}} options `unreadAfter`:
- *   the seq that the line stands below; 0 for none
+ * @param {{me: string, unsent: object[], unreadAfter: number | null, retry: Function, discard: Function}} options `unreadAfter`:
+ *   how far this person had read: the line stands above the other's first message after that; null for none
  */
 export function bubbles(conversation, { me, unsent, unreadAfter, retry, discard }) {
   const shown = [];
   let before = null;
-  for (const message of conversation.messages) {
+  // Where the first one after it is not at hand, nobody knows whose it is.
+  let isLineDue = unreadAfter !== null && conversation.firstSeq <= unreadAfter + 1;
+  for (const message of [...conversation.messages, ...conversation.ahead]) {
     if (!before || midnight(before.createdAt) !== midnight(message.createdAt)) shown.push(separator(message.createdAt));
-    if (unreadAfter && before?.seq === unreadAfter) shown.push(UNREAD);
+    if (isLineDue && message.seq > unreadAfter && message.senderId !== me) {
+      shown.push(UNREAD);
+      isLineDue = false;
+    }
     shown.push(stored(message, before, { conversation, me }));
     before = message;
   }
@@ -62,11 +67,17 @@ function waiting(entry, { retry, discard }) {
     make: () => bubble(entry.content, entry.writtenAt, true),
     update(node) {
       mark(node, entry.failure ? "failed" : "pending");
-      node.querySelector(".complaint")?.remove();
+      const standing = node.querySelector(".complaint");
+      // Made anew, its buttons would lose the focus, and a click that has begun.
+      if (entry.failure && standing?.firstChild.data === notSent(entry)) return;
+      standing?.remove();
       if (entry.failure) node.append(complaint(entry, { retry, discard }));
     },
   };
 }
+
+/** Why an entry was not sent, in words. */
+export const notSent = ({ failure }) => `Not sent: ${failure.message} `;
 
 function bubble(content, at, mine) {
   return element(
@@ -92,5 +103,6 @@ function mark(node, status) {
 
 function complaint(entry, { retry, discard }) {
   const button = (name, act) => element("button", { type: "button", class: "link", onclick: () => act(entry) }, name);
-  return element("p", { class: "complaint" }, `Not sent: ${entry.failure.message} `, button("Try again", retry), " ", button("Discard", discard));
+  const again = entry.failure.code === "RECIPIENT_DELETED" ? [] : [button("Try again", retry), " "];
+  return element("p", { class: "complaint" }, notSent(entry), ...again, button("Discard", discard));
 }

@@ -7,10 +7,13 @@ import { History } from "./history.js";
 import { Outbox } from "./outbox.js";
 
 const LIST_PAGE = 50;
+/** An interruption that is shorter is not shown, here as in the line at the top. */
+const PATIENCE_MS = 1500;
 
 /**
  * Tells `change` when anything is to be shown anew (`detail`: the conversation, or null for the list of them), and
- * `arrived` when a message of the other person's has come (`detail`: it and its conversation).
+ * `arrived` when a message of the other person's has come (`detail`: it, its conversation, and whether it `isLate`: it was
+ * stored while there was no connection).
  */
 export class Chat extends EventTarget {
   hasMore = false;
@@ -21,10 +24,13 @@ export class Chat extends EventTarget {
   #conversations = new Map();
   /** How far the server said that conversations go, when it was ready. */
   #heads = [];
+  /** When that was, by the server's clock. */
+  #readyAt = 0;
   /** The ids of those that the server has told of since. */
   #current = new Set();
   #pause = new Backoff();
   #timer = 0;
+  #forgetting = 0;
   #refreshing = null;
 
   constructor(session, store, connection) {
@@ -35,6 +41,7 @@ export class Chat extends EventTarget {
     this.history = new History(session, store, { changed: (conversation) => this.#changed(conversation), missed: (error) => this.#later(error) });
     this.outbox = new Outbox(store, connection);
     this.outbox.addEventListener("change", ({ detail }) => this.#changed(this.#conversations.get(detail.conversationId)));
+    connection.addEventListener("state", () => this.#connected());
     connection.addEventListener("frame", ({ detail }) => this.#heard(detail));
   }
 
@@ -120,18 +127,32 @@ export class Chat extends EventTarget {
     }
   }
 
+  /** Without a connection nobody can say who is online; `ready` begins that anew. */
+  #connected() {
+    if (this.#connection.state !== "open") {
+      this.#forgetting ||= setTimeout(() => {
+        for (const conversation of this.conversations) conversation.isThere(false);
+        this.#changed(null);
+      }, PATIENCE_MS);
+      return;
+    }
+    clearTimeout(this.#forgetting);
+    this.#forgetting = 0;
+  }
+
   async #heard({ id, type, timestamp, data }) {
     const of = { ready: this.#ready, message: this.#message, ack: this.#ack, typing: this.#typing, presence: this.#presence };
     try {
-      if (type === "error") await this.outbox.refused(id, data);
+      if (type === "error") await this.#refused(id, data);
       else await of[type]?.call(this, data, id, timestamp);
     } catch (error) {
       this.#later(error);
     }
   }
 
-  async #ready({ conversations }) {
+  async #ready({ conversations, serverTime }) {
     this.#heads = conversations;
+    this.#readyAt = serverTime;
     this.#current.clear();
     for (const { conversationId, lastSeq } of conversations) this.#rewind(this.#conversations.get(conversationId), lastSeq);
     await this.#pull().catch((error) => this.#later(error));
@@ -191,7 +212,8 @@ export class Chat extends EventTarget {
     conversation.receive(message, this.me);
     this.#changed(conversation);
     if (isNew && message.senderId !== this.me) {
-      this.dispatchEvent(new CustomEvent("arrived", { detail: { conversation, message } }));
+      const isLate = message.createdAt <= this.#readyAt;
+      this.dispatchEvent(new CustomEvent("arrived", { detail: { conversation, message, isLate } }));
     }
     await this.#store.keepMessages([{ ...message, conversationId: conversation.id }]);
     this.#keep([conversation]);
@@ -214,6 +236,15 @@ export class Chat extends EventTarget {
     const { recipientId, content } = entry;
     const message = { id, seq, senderId: this.me, senderUsername: this.#session.username, recipientId, content };
     await this.#stored(conversationId, { ...message, createdAt: serverTimestamp, status: "sent" });
+  }
+
+  async #refused(id, error) {
+    const conversation = this.#conversations.get(this.outbox.entry(id)?.conversationId);
+    if (conversation && error.code === "RECIPIENT_DELETED") {
+      conversation.lose();
+      this.#keep([conversation]);
+    }
+    await this.outbox.refused(id, error);
   }
 
   #typing({ senderId, isTyping }) {

@@ -84,13 +84,20 @@ export class Conversation {
       };
     }
     if (message.senderId !== me) this.#typingUntil = 0;
-    if (wasAtNewest || this.#early.size || message.seq === this.upTo + 1) this.#early.set(message.seq, message);
+    const isOwn = message.senderId === me && this.isWanted && !this.isAway;
+    if (wasAtNewest || isOwn || this.#early.size || message.seq === this.upTo + 1) this.#early.set(message.seq, message);
     this.#takeEarly();
   }
 
   /** Whether messages came that do not follow on those at hand: what is between has to be fetched. */
   get hasGap() {
     return this.#early.size > 0;
+  }
+
+  /** This person's messages among those: they have left the outbox, and are to be seen all the same. */
+  get ahead() {
+    const own = [...this.#early.values()].filter(({ senderId }) => senderId !== this.facts.participantId);
+    return this.isAway ? [] : own.sort((one, other) => one.seq - other.seq);
   }
 
   /** Whether there are messages before those at hand. */
@@ -124,6 +131,11 @@ export class Conversation {
   /** Whether the other is online, and when they last were. */
   isThere(participantIsOnline, lastSeenAt = this.facts.lastSeenAt) {
     this.facts = { ...this.facts, participantIsOnline, lastSeenAt };
+  }
+
+  /** The other's account is no more, which the list of conversations will say too. */
+  lose() {
+    this.facts = { ...this.facts, participantUsername: DELETED, participantIsOnline: false, lastSeenAt: null };
   }
 
   /** The other has got, or has read, everything up to a seq. */

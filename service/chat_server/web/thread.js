@@ -1,6 +1,6 @@
 // One conversation on the screen.
 
-import { bubbles } from "./bubbles.js";
+import { bubbles, notSent } from "./bubbles.js";
 import { composer } from "./composer.js";
 import { ICONS, element, iconButton, oncePerFrame, reconcile, say } from "./dom.js";
 import { UnreachableError } from "./api.js";
@@ -26,16 +26,18 @@ export function thread(chat, conversation, { store, blocks, back }) {
   const head = header(conversation, { back, search: () => search.toggle(), blocks, block: () => attempt(() => blocks.toggle(conversation), complaintOf) });
   const search = searching(chat, conversation, { show: showMatch, closed: () => head.search.focus() });
   const writing = composer({ store, conversation, send, typing: (isTyping) => chat.typing(conversation, isTyping) });
-  const unreadAfter = conversation.facts.unreadCount ? conversation.facts.myReadSeq : 0;
+  let unreadAfter = null;
+  let isSeenComing = false; // what is unread: it came while this person looked
   const older = turns();
   const others = turns();
   let stuck = true; // to the newest message, as long as nobody scrolls away from it
 
   const render = oncePerFrame(() => {
     const { me, outbox } = chat;
+    drawLine();
     const fromEnd = scroller.scrollHeight - scroller.scrollTop;
     const first = list.querySelector("[id]")?.id;
-    const options = { me, unreadAfter, unsent: outbox.of(conversation.id), retry: (entry) => outbox.retry(entry), discard: (entry) => outbox.discard(entry) };
+    const options = { me, unreadAfter, unsent: outbox.of(conversation.id), retry, discard };
     reconcile(list, bubbles(conversation, options));
     if (stuck && !conversation.isAway) scroller.scrollTop = scroller.scrollHeight;
     // What was put in above must not move what is being read.
@@ -43,6 +45,7 @@ export function thread(chat, conversation, { store, blocks, back }) {
     head.update();
     name();
     say(typing, conversation.isTyping ? `${conversation.name} is typing…` : "");
+    if (conversation.isDeleted && writing.form.contains(document.activeElement)) focus();
     writing.form.hidden = conversation.isDeleted;
     scrolled();
     read();
@@ -77,15 +80,41 @@ export function thread(chat, conversation, { store, blocks, back }) {
     node.setAttribute("aria-label", `Conversation with ${conversation.name}`);
   }
 
+  /** A line stands above what came while nobody looked, and stays where it is when that has been read. */
+  function drawLine() {
+    const { unreadCount, myReadSeq } = conversation.facts;
+    if (!unreadCount) isSeenComing = false;
+    else if (!isSeenComing) unreadAfter = myReadSeq;
+  }
+
   function read() {
-    if (document.hidden || !document.hasFocus() || !conversation.isAtNewest || !atEnd()) return;
+    drawLine();
+    if (isElsewhere() || !conversation.isAtNewest || !atEnd()) return;
     chat.read(conversation);
   }
 
   async function send(text) {
     stuck = true;
+    unreadAfter = null;
+    isSeenComing = true; // who answers has seen it
     await chat.send(conversation, text);
     await toNewest();
+  }
+
+  function retry(entry) {
+    chat.outbox.retry(entry);
+    focus();
+  }
+
+  function discard(entry) {
+    chat.outbox.discard(entry);
+    focus();
+  }
+
+  /** Where one goes on when the button that was pressed is gone. */
+  function focus() {
+    if (conversation.isDeleted) scroller.focus();
+    else writing.focus();
   }
 
   async function toNewest() {
@@ -103,8 +132,20 @@ export function thread(chat, conversation, { store, blocks, back }) {
   }
 
   function arrived({ detail }) {
-    // Always another node: the same words twice are heard twice.
-    if (detail.conversation === conversation) news.replaceChildren(element("span", {}, `${conversation.name}: ${detail.message.content}`));
+    if (detail.conversation !== conversation) return;
+    const isSeen = !detail.isLate && !isElsewhere();
+    if (!isSeen || conversation.facts.unreadCount === 1) isSeenComing = isSeen; // those before it stay unseen
+    announce(`${conversation.name}: ${detail.message.content}`);
+  }
+
+  function failed({ detail: entry }) {
+    const { outbox } = chat;
+    if (entry.failure && entry.conversationId === conversation.id && outbox.entry(entry.id)) announce(notSent(entry));
+  }
+
+  /** Always by another node: the same words twice are heard twice. */
+  function announce(words) {
+    news.replaceChildren(element("span", {}, words));
   }
 
   function changed({ detail }) {
@@ -118,6 +159,7 @@ export function thread(chat, conversation, { store, blocks, back }) {
   };
   chat.addEventListener("change", changed);
   chat.addEventListener("arrived", arrived);
+  chat.outbox.addEventListener("change", failed);
   addEventListener("focus", render);
   const resized = new ResizeObserver(() => stuck && (scroller.scrollTop = scroller.scrollHeight));
   resized.observe(scroller);
@@ -134,10 +176,13 @@ export function thread(chat, conversation, { store, blocks, back }) {
       resized.disconnect();
       chat.removeEventListener("change", changed);
       chat.removeEventListener("arrived", arrived);
+      chat.outbox.removeEventListener("change", failed);
       removeEventListener("focus", render);
     },
   };
 }
+
+const isElsewhere = () => document.hidden || !document.hasFocus();
 
 /** Without a connection the line at the top says so, and it is tried again when there is one. */
 const complaintOfPage = (error) => (error instanceof UnreachableError ? "" : complaintOf(error));
