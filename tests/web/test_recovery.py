@@ -224,6 +224,32 @@ class TestTheEndOfASession:
             ann.page.get_by_role("dialog").get_by_role("button", name="Sign out").click()
             expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
 
+    def test_who_signs_out_is_told_of_what_another_tab_has_not_sent_yet(self, tmp_path: Path, visit: Visit) -> None:
+        with running_server(tmp_path, exits_cleanly=False) as server:
+            server.client().sign_up("bob")
+            ann = visit(server)
+            ann.sign_up()
+            ann.find("bob")
+            other = ann.another_tab()
+            other.get_by_role("link", name=ann.name, exact=True).click()
+            server.kill()
+            ann.write("not yet")
+            ann.sees_status("not yet", "pending")
+            other.get_by_role("button", name="Sign out", exact=True).click()
+            expect(other.get_by_role("dialog")).to_contain_text("A message is not sent yet")
+
+    def test_who_signs_out_everywhere_is_told_of_what_has_failed_and_would_be_lost(
+        self, ann: Visitor, anna: Person
+    ) -> None:
+        ann.find(anna.username)
+        anna.client.post(f"/users/{ann.person.user_id}/block").succeeded()
+        other = ann.another_tab()
+        other.get_by_role("link", name=ann.name, exact=True).click()
+        ann.write("hello")
+        ann.sees_status("hello", "failed")
+        other.get_by_role("button", name="Sign out everywhere").click()
+        expect(other.get_by_role("dialog")).to_contain_text("A message is not sent yet, and would be lost.")
+
     def test_an_account_that_is_deleted_elsewhere_leads_to_the_entrance(self, ann: Visitor) -> None:
         ann.person.client.delete("/user/me", {"password": PASSWORD}).succeeded()
         expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()

@@ -6,9 +6,9 @@ import { ICONS, element, iconButton, say } from "./dom.js";
 import { complaintOf, field } from "./entrance.js";
 import { device as nameOf, moment } from "./text.js";
 
-/** @param {{session: object, blocks: object, back: () => void, unsent: () => number}} options */
+/** @param {{session: object, blocks: object, back: () => void, unsent: () => Promise<number>}} options */
 export function account({ session, blocks, back, unsent }) {
-  const devices = deviceSection(session);
+  const devices = deviceSection(session, unsent);
   const blocked = blockSection(blocks);
   const node = element(
     "section",
@@ -17,7 +17,7 @@ export function account({ session, blocks, back, unsent }) {
     element(
       "div",
       { class: "sheet" },
-      element("p", {}, element("button", { type: "button", onclick: () => signOut(session, unsent()) }, "Sign out")),
+      element("p", {}, element("button", { type: "button", onclick: () => signOut(session, unsent) }, "Sign out")),
       notificationSection(),
       passwordSection(session, devices.load),
       devices.node,
@@ -32,10 +32,21 @@ export function account({ session, blocks, back, unsent }) {
   return { node, close: blocked.close };
 }
 
-function signOut(session, unsent) {
-  if (!unsent) return session.signOut();
-  const text = `${unsent === 1 ? "A message is" : `${unsent} messages are`} not sent yet, and would be lost.`;
-  return ask({ title: "Sign out?", text, action: "Sign out", isGrave: true }, () => session.signOut());
+async function signOut(session, unsent) {
+  const lost = lossOf(await unsent());
+  if (!lost) return session.signOut();
+  return ask({ title: "Sign out?", text: lost, action: "Sign out", isGrave: true }, () => session.signOut());
+}
+
+async function signOutEverywhere(session, unsent) {
+  const lost = lossOf(await unsent());
+  const text = `Every device has to sign in again, this one too. ${lost}`;
+  return ask({ title: "Sign out everywhere?", text, action: "Sign out everywhere", isGrave: lost !== "" }, () => session.signOut({ everywhere: true }));
+}
+
+/** What this browser would forget: messages that wait, and those that have failed. */
+function lossOf(unsent) {
+  return unsent ? `${unsent === 1 ? "A message is" : `${unsent} messages are`} not sent yet, and would be lost.` : "";
 }
 
 function section(title, ...children) {
@@ -83,7 +94,7 @@ function passwordSection(session, changed) {
   return section("Password", form);
 }
 
-function deviceSection(session) {
+function deviceSection(session, unsent) {
   const list = element("ul", { class: "rows", "aria-label": "Devices" });
   const complaint = element("p", { class: "complaint", role: "alert" });
 
@@ -111,9 +122,7 @@ function deviceSection(session) {
     );
   }
 
-  const everywhere = () =>
-    ask({ title: "Sign out everywhere?", text: "Every device has to sign in again, this one too.", action: "Sign out everywhere" }, () => session.signOut({ everywhere: true }));
-  return { node: section("Devices you are signed in on", list, complaint, element("button", { type: "button", onclick: everywhere }, "Sign out everywhere")), load };
+  return { node: section("Devices you are signed in on", list, complaint, element("button", { type: "button", onclick: () => signOutEverywhere(session, unsent) }, "Sign out everywhere")), load };
 }
 
 function blockSection(blocks) {

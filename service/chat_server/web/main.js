@@ -99,7 +99,7 @@ function show({ session, store, connection, chat }) {
     missing = kind === "with" && !conversation ? id : "";
     shown.close();
     if (conversation) shown = thread(chat, conversation, { store, blocks: switchable, back });
-    else if (kind === "account") shown = account({ session, blocks, back, unsent: () => chat.outbox.size });
+    else if (kind === "account") shown = account({ session, blocks, back, unsent: () => chat.outbox.count() });
     else shown = { node: element("p", { class: "quiet hint" }, "Choose a conversation, or find somebody to write to."), close() {} };
     const from = list.mark(conversation ? id : "");
     screen.classList.toggle("aside", Boolean(conversation) || kind === "account");

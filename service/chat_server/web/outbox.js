@@ -27,8 +27,10 @@ export class Outbox extends EventTarget {
     this.#connection = connection;
   }
 
-  get size() {
-    return this.#entries.length;
+  /** How many are not acknowledged, those of other tabs among them: what is kept for all is gone where one signs out. */
+  async count() {
+    const all = [...(await this.#store.outbox()), ...this.#entries];
+    return new Set(all.map((entry) => entry.id)).size;
   }
 
   /** What is kept from before, or by another tab. Gives the entries that were not known. */
