@@ -17,6 +17,7 @@ from tests.web.visitor import NO_SERVICE_WORKER, Visit, Visitor
 
 NO_DATABASE = "indexedDB.open = () => { throw new DOMException('not here', 'SecurityError'); };"
 NO_ROOM = "IDBObjectStore.prototype.put = () => { throw new DOMException('no room', 'QuotaExceededError'); };"
+WOULD_BE_ASKED = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 MANY = 55
 """More conversations than the list fetches at once."""
 
@@ -116,6 +117,45 @@ class TestABrowserThatKeepsNothing:
         ann.sees_status("hello", "sent")
         ann.page.reload()
         ann.sees("hello")
+
+    @pytest.mark.parametrize("fault", [NO_DATABASE, NO_ROOM], ids=["no database", "no room"])
+    def test_drafts_stay_as_long_as_the_page_is_open(
+        self, visit: Visit, anna: Person, ben: Person, fault: str
+    ) -> None:
+        ann = visit()
+        ann.page.add_init_script(fault)
+        ann.open()
+        ann.sign_up()
+        ann.find(anna.username)
+        ann.composer.fill("for anna")
+        ann.find(ben.username)
+        expect(ann.composer).to_have_value("")
+        ann.open_conversation(anna.username)
+        expect(ann.composer).to_have_value("for anna")
+        ann.write("for anna, again")
+        ann.open_conversation(ben.username)
+        ann.open_conversation(anna.username)
+        expect(ann.composer).to_have_value("")
+
+    @pytest.mark.parametrize("fault", [NO_DATABASE, NO_ROOM], ids=["no database", "no room"])
+    def test_who_leaves_while_a_message_waits_is_asked(self, tmp_path: Path, visit: Visit, fault: str) -> None:
+        port = free_port()
+        with running_server(tmp_path, port=port, exits_cleanly=False) as server:
+            server.client().sign_up("bob")
+            ann = visit(server)
+            ann.page.add_init_script(fault)
+            ann.open()
+            ann.sign_up()
+            ann.find("bob")
+            assert ann.page.evaluate(WOULD_BE_ASKED) is False
+            server.kill()
+            ann.write("not yet")
+            ann.sees_status("not yet", "pending")
+            assert ann.page.evaluate(WOULD_BE_ASKED) is True
+        with running_server(tmp_path, port=port):
+            ann.page.evaluate("dispatchEvent(new Event('online'))")
+            ann.sees_status("not yet", "sent")
+            ann.waits_for(f"() => !({WOULD_BE_ASKED})")
 
 
 class TestLongAway:
@@ -308,6 +348,14 @@ def test_a_draft_stays_when_another_tab_leaves_the_conversation(ann: Visitor, an
     expect(other.get_by_role("heading", name="Your data")).to_be_visible()
     ann.page.reload()
     ann.open_conversation(anna.username)
+    expect(ann.composer).to_have_value("half a thought")
+
+
+def test_a_draft_stays_though_the_page_is_left_with_the_last_letter(ann: Visitor, anna: Person) -> None:
+    ann.find(anna.username)
+    ann.page.evaluate("window.setTimeout = () => 1")  # no pause ends
+    ann.composer.fill("half a thought")
+    ann.page.reload()
     expect(ann.composer).to_have_value("half a thought")
 
 

@@ -22,6 +22,7 @@ export function composer({ store, conversation, send, typing }) {
   let isTouched = false;
   let toldAt = 0;
   let keeping = 0;
+  const gone = new AbortController();
 
   const length = () => characters(text.value);
   const isGood = () => text.value.trim() !== "" && length() <= MOST;
@@ -38,8 +39,19 @@ export function composer({ store, conversation, send, typing }) {
 
   function keepDraft() {
     clearTimeout(keeping);
+    keeping = 0;
     // What was written in another tab, or is not loaded yet, stays.
     if (isTouched) store.keepDraft(conversation.id, text.value);
+  }
+
+  /** A page that is left or put away may never come to the end of the pause. */
+  function hidden() {
+    if (keeping) keepDraft();
+  }
+
+  function leave() {
+    gone.abort();
+    keepDraft();
   }
 
   function tell(isTyping) {
@@ -73,10 +85,12 @@ export function composer({ store, conversation, send, typing }) {
     text.focus();
   };
 
+  addEventListener("pagehide", hidden, { signal: gone.signal });
+  document.addEventListener("visibilitychange", () => document.hidden && hidden(), { signal: gone.signal });
   store.draft(conversation.id).then((draft) => {
     if (!isTouched) text.value = draft;
     changed();
   });
   button.disabled = true;
-  return { form, focus: () => text.focus(), keepDraft };
+  return { form, focus: () => text.focus(), keepDraft: leave };
 }

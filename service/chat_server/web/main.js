@@ -113,11 +113,15 @@ function show({ session, store, connection, chat }) {
     showUnread(chat.unread);
     if (chat.conversation(missing)) route();
   };
+  /** The browser asks whether to leave; only while it must, for some browsers keep no page that might ask for going back. */
+  const leaving = (event) => chat.outbox.isAtRisk && event.preventDefault();
+  const risked = () => (chat.outbox.isAtRisk ? addEventListener : removeEventListener)("beforeunload", leaving);
   const arrived = ({ detail }) => notify(detail, open);
   const opened = ({ data }) => data.open && go(`#/with/${data.open}`);
   addEventListener("hashchange", route);
   navigator.serviceWorker?.addEventListener("message", opened);
   chat.addEventListener("change", counted);
+  chat.addEventListener("change", risked);
   chat.addEventListener("arrived", arrived);
   blocks.addEventListener("change", () => chat.dispatchEvent(new CustomEvent("change", { detail: null })));
   connection.addEventListener("state", () => connection.state === "open" && blocks.load().catch(() => {}));
@@ -127,6 +131,8 @@ function show({ session, store, connection, chat }) {
   return {
     end() {
       removeEventListener("hashchange", route);
+      chat.removeEventListener("change", risked);
+      removeEventListener("beforeunload", leaving);
       navigator.serviceWorker?.removeEventListener("message", opened);
       shown.close();
       endBanner();
