@@ -82,10 +82,13 @@ class TestWriting:
         ann.composer.press("Enter")
         expect(ann.page.locator(".content")).to_have_text("one\ntwo", use_inner_text=True)
 
-    def test_enter_that_chooses_a_word_while_it_is_composed_sends_nothing(self, ann: Visitor, anna: Person) -> None:
+    @pytest.mark.parametrize("told", [{"isComposing": True}, {"keyCode": 229}], ids=["most browsers", "Safari"])
+    def test_enter_that_chooses_a_word_while_it_is_composed_sends_nothing(
+        self, ann: Visitor, anna: Person, told: dict[str, object]
+    ) -> None:
         ann.find(anna.username)
         ann.composer.fill("にほん")
-        ann.composer.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+        ann.composer.dispatch_event("keydown", {"key": "Enter", **told})
         expect(ann.composer).to_have_value("にほん")
         ann.composer.press("Enter")
         ann.sees("にほん")

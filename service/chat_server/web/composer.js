@@ -7,9 +7,16 @@ const MOST = 5_000;
 const NEAR = 4_500;
 const TOLD_EACH_MS = 3_000;
 const DRAFT_PAUSE_MS = 300;
+const TAKEN_BY_INPUT_METHOD = 229;
 
 /** On a phone Enter begins a line: there is no other way to, and the button sends. */
 const hasNoShift = () => matchMedia("(pointer: coarse)").matches;
+
+/**
+ * While a word is being composed (Chinese, Japanese), Enter chooses it. In Safari it is over before that Enter is told,
+ * and only the code says that an input method has taken the key.
+ */
+const composes = (event) => event.isComposing || event.keyCode === TAKEN_BY_INPUT_METHOD;
 
 /**
  * @param {{store: object, conversation: object, send: (text: string) => void, typing: (isTyping: boolean) => void}} options
@@ -69,8 +76,7 @@ export function composer({ store, conversation, send, typing }) {
   };
   text.onblur = () => tell(false);
   text.onkeydown = (event) => {
-    // While a word is being composed (Chinese, Japanese), Enter chooses it.
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || hasNoShift()) return;
+    if (event.key !== "Enter" || event.shiftKey || composes(event) || hasNoShift()) return;
     event.preventDefault();
     form.requestSubmit();
   };
