@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
 from tests.client import Person
-from tests.server import Server
+from tests.server import Server, free_port, running_server
 from tests.web.visitor import Visit, Visitor
+
+LISTEN = """node => {
+    node.heard = [];
+    new MutationObserver(() => node.heard.push(node.textContent)).observe(node, { childList: true });
+}"""
+"""What a live region says from now on."""
 
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -158,6 +165,42 @@ def test_a_new_message_is_read_aloud_and_older_ones_are_not(ann: Visitor, bob: V
     )
     bob.write("two")
     ann.page.wait_for_function("() => window.heardAgain")
+
+
+def test_how_much_is_left_is_read_aloud_a_few_times_and_not_at_each_letter(ann: Visitor, anna: Person) -> None:
+    ann.find(anna.username)
+    told = ann.page.locator(".composer").get_by_role("status")
+    expect(told).to_be_attached()
+    told.evaluate(LISTEN)
+    for length in (4_499, 4_500, 4_501, 4_899, 4_900, 4_901, 4_980, 4_981, 5_001, 5_002):
+        ann.composer.fill("x" * length)
+    assert told.evaluate("node => node.heard") == [
+        "500 characters left",
+        "100 characters left",
+        "20 characters left",
+        "1 character too many",
+    ]
+
+
+def test_an_outage_is_read_aloud_once_and_its_end(tmp_path: Path, visit: Visit) -> None:
+    port = free_port()
+    with running_server(tmp_path, port=port, exits_cleanly=False) as server:
+        ann = visit(server)
+        ann.sign_up()
+        ann.find(server.client().sign_up("bob").username)
+        ann.write("hello")
+        ann.sees_status("hello", "sent")  # it is connected
+        told = ann.page.locator(".screen > [role=status]")
+        expect(told).to_be_attached()
+        banner = ann.page.locator(".banner > span")
+        for node in (told, banner):
+            node.evaluate(LISTEN)
+        server.kill()
+        ann.waits_for("() => document.querySelector('.banner > span').heard.length > 3")
+    with running_server(tmp_path, port=port):
+        ann.page.evaluate("dispatchEvent(new Event('online'))")
+        expect(told).to_have_text("Connected again.")
+    assert told.evaluate("node => node.heard")[:2] == ["The server does not answer.", "Connected again."]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,9 @@ import { ICONS, element, icon, say } from "./dom.js";
 import { characters } from "./text.js";
 
 const MOST = 5_000;
-const NEAR = 4_500;
+/** So many left are read aloud; what is counted on at each letter would be too much of that. */
+const TOLD_LEFT = [20, 100, 500];
+const NEAR = MOST - 500;
 const TOLD_EACH_MS = 3_000;
 const DRAFT_PAUSE_MS = 300;
 const TAKEN_BY_INPUT_METHOD = 229;
@@ -23,12 +25,14 @@ const composes = (event) => event.isComposing || event.keyCode === TAKEN_BY_INPU
  */
 export function composer({ store, conversation, send, typing }) {
   const text = element("textarea", { id: "compose", rows: 1, dir: "auto", placeholder: "Write a message", "aria-describedby": "compose-count" });
-  const count = element("span", { id: "compose-count", class: "count", role: "status" });
+  const count = element("span", { id: "compose-count", class: "count" });
+  const told = element("span", { class: "heard", role: "status" });
   const button = element("button", { type: "submit", class: "icon-button primary", "aria-label": "Send", title: "Send" }, icon(ICONS.send));
-  const form = element("form", { class: "composer" }, element("label", { class: "heard", for: "compose" }, `Message to ${conversation.name}`), text, count, button);
+  const form = element("form", { class: "composer" }, element("label", { class: "heard", for: "compose" }, `Message to ${conversation.name}`), text, count, told, button);
   let isTouched = false;
   let toldAt = 0;
   let keeping = 0;
+  let level = Infinity;
   const gone = new AbortController();
 
   const length = () => characters(text.value);
@@ -37,6 +41,9 @@ export function composer({ store, conversation, send, typing }) {
   function changed() {
     const over = length() - MOST;
     say(count, length() < NEAR ? "" : over > 0 ? `${over.toLocaleString()} ${over === 1 ? "character" : "characters"} too many` : `${(-over).toLocaleString()} characters left`);
+    const before = level;
+    level = over > 0 ? 0 : (TOLD_LEFT.find((left) => -over <= left) ?? Infinity);
+    if (level !== before) say(told, count.textContent);
     count.classList.toggle("complaint", over > 0);
     text.setAttribute("aria-invalid", over > 0);
     button.disabled = !isGood();

@@ -76,11 +76,11 @@ function show({ session, store, connection, chat }) {
   const open = (conversation) => go(`#/with/${conversation.id}`);
   const back = () => go("#/");
   const list = people(chat, { session, open });
-  const { line, end: endBanner } = banner(connection);
+  const { line, told, end: endBanner } = banner(connection);
   const pane = element("main", { class: "pane" });
   const me = element("a", { class: "me", href: "#/account" }, icon(ICONS.person), element("bdi", {}, session.username));
   const side = element("nav", { class: "side", "aria-label": "Conversations" }, element("header", { class: "bar" }, element("h1", {}, document.title.replace(/^\(\d+\) /u, "")), me), list.node);
-  const screen = element("div", { class: "screen" }, line, side, pane);
+  const screen = element("div", { class: "screen" }, line, told, side, pane);
   let shown = { close() {} };
   let missing = "";
 
