@@ -1,7 +1,7 @@
 // The page put together: who is signed in, what is on the screen, and what goes on beneath it.
 
 import { account } from "./account.js";
-import { notify, showUnread } from "./attention.js";
+import { notify, showUnread, withdraw } from "./attention.js";
 import { banner } from "./banner.js";
 import { Blocks } from "./blocks.js";
 import { Chat } from "./chat.js";
@@ -83,6 +83,7 @@ function show({ session, store, connection, chat }) {
   const screen = element("div", { class: "screen" }, line, told, side, pane);
   let shown = { close() {} };
   let missing = "";
+  let unread = 0;
 
   const switchable = {
     has: (userId) => blocks.has(userId),
@@ -110,7 +111,9 @@ function show({ session, store, connection, chat }) {
   }
 
   const counted = () => {
-    showUnread(chat.unread);
+    if (chat.unread < unread) withdraw((id) => chat.conversation(id)?.facts.unreadCount === 0);
+    unread = chat.unread;
+    showUnread(unread);
     if (chat.conversation(missing)) route();
   };
   /** The browser asks whether to leave; only while it must, for some browsers keep no page that might ask for going back. */
@@ -137,6 +140,7 @@ function show({ session, store, connection, chat }) {
       shown.close();
       endBanner();
       showUnread(0);
+      withdraw(() => true);
       for (const dialog of document.querySelectorAll("dialog")) dialog.close("");
       history.replaceState(null, "", "#/");
     },
