@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.client import Person
+from tests.device import online
 from tests.server import Server, free_port, running_server
-from tests.web.visitor import Visit, Visitor
+from tests.web.visitor import NO_SERVICE_WORKER, Visit, Visitor
 
 LISTEN = """node => {
     node.heard = [];
@@ -116,6 +117,67 @@ def test_on_a_phone_who_opens_a_conversation_and_comes_back_keeps_their_place(vi
     expect(phone.page.get_by_role("heading", name=anna.username)).to_be_focused()
     phone.page.get_by_role("button", name="Back to the list").tap()
     expect(phone.row(anna.username)).to_be_focused()
+
+
+def test_in_a_narrow_window_who_comes_back_keeps_their_place(visit: Visit, anna: Person) -> None:
+    ann = visit(width=640)
+    ann.sign_up()
+    ann.find(anna.username)
+    expect(ann.composer).to_be_focused()
+    back = ann.page.get_by_role("button", name="Back to the list")
+    back.press("Enter")
+    expect(ann.row(anna.username)).to_be_focused()
+    ann.account.press("Enter")
+    expect(ann.page.get_by_role("heading", name=ann.name)).to_be_focused()
+    back.press("Enter")
+    expect(ann.account).to_be_focused()
+
+
+def test_a_conversation_that_moves_up_keeps_the_focus(
+    ann: Visitor, anna: Person, ben: Person, shared_server: Server
+) -> None:
+    with online(shared_server, anna) as device:
+        device.say(ann.person, "one")
+        expect(ann.row(anna.username)).to_contain_text("one")
+        with online(shared_server, ben) as other:
+            other.say(ann.person, "two")
+        expect(ann.page.locator(".conversations .name")).to_have_text([ben.username, anna.username])
+        ann.row(anna.username).focus()
+        device.say(ann.person, "three")
+        expect(ann.page.locator(".conversations .name")).to_have_text([anna.username, ben.username])
+    expect(ann.row(anna.username)).to_be_focused()
+
+
+def test_where_a_button_goes_with_what_it_did_the_focus_stays_beside_it(
+    ann: Visitor, anna: Person, shared_server: Server
+) -> None:
+    shared_server.client().log_in(ann.name).succeeded()
+    ann.person.client.post(f"/users/{anna.user_id}/block").succeeded()
+    ann.open_account()
+    ann.page.get_by_label("Devices").get_by_role("button", name="Sign out").press("Enter")
+    expect(ann.page.get_by_role("heading", name="Devices you are signed in on")).to_be_focused()
+    ann.page.get_by_role("button", name=f"Unblock {anna.username}").press("Enter")
+    expect(ann.page.get_by_role("heading", name="Blocked people")).to_be_focused()
+
+
+def test_a_button_that_is_at_work_keeps_the_focus(visit: Visit) -> None:
+    ann = visit(options=NO_SERVICE_WORKER)
+    ann.sign_up()
+    ann.open_account()
+    held: list[Route] = []
+    ann.page.route("**/user/me/export", lambda route: held.append(route))
+    export = ann.page.get_by_role("button", name="Export my data")
+    export.press("Enter")
+    expect(ann.page.get_by_text("Gathering it…")).to_be_visible()
+    expect(export).to_be_focused()
+    expect(export).to_be_disabled()
+    export.press("Enter")
+    while not held:
+        ann.page.wait_for_timeout(20)
+    held[0].abort()
+    expect(export).to_be_enabled()
+    expect(export).to_be_focused()
+    assert len(held) == 1
 
 
 def test_on_a_phone_enter_begins_a_line_and_the_button_sends(visit: Visit, anna: Person) -> None:

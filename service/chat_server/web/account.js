@@ -2,7 +2,7 @@
 
 import { ask as askPermission, permission } from "./attention.js";
 import { ask } from "./dialog.js";
-import { ICONS, element, iconButton, say } from "./dom.js";
+import { ICONS, busyWhile, element, focusHeading, iconButton, say } from "./dom.js";
 import { complaintOf, field } from "./entrance.js";
 import { device as nameOf, moment } from "./text.js";
 
@@ -51,6 +51,11 @@ function lossOf(unsent) {
 
 function section(title, ...children) {
   return element("section", {}, element("h3", {}, title), ...children);
+}
+
+/** Where the button that was pressed is gone, one is still in its section. */
+function refocus(node) {
+  if (document.activeElement === document.body) focusHeading(node);
 }
 
 function notificationSection() {
@@ -112,6 +117,7 @@ function deviceSection(session, unsent) {
     const end = async () => {
       await session.call("DELETE", `user/me/sessions/${sessionId}`).catch((error) => say(complaint, complaintOf(error)));
       await load();
+      refocus(node);
     };
     const name = nameOf(agent);
     return element(
@@ -122,7 +128,8 @@ function deviceSection(session, unsent) {
     );
   }
 
-  return { node: section("Devices you are signed in on", list, complaint, element("button", { type: "button", onclick: () => signOutEverywhere(session, unsent) }, "Sign out everywhere")), load };
+  const node = section("Devices you are signed in on", list, complaint, element("button", { type: "button", onclick: () => signOutEverywhere(session, unsent) }, "Sign out everywhere"));
+  return { node, load };
 }
 
 function blockSection(blocks) {
@@ -133,13 +140,14 @@ function blockSection(blocks) {
     list.replaceChildren(...blocks.list.map(person));
   }
   function person({ userId, username }) {
-    const free = () => blocks.set(userId, false).catch((error) => say(told, complaintOf(error)));
+    const free = () => blocks.set(userId, false).then(() => refocus(node), (error) => say(told, complaintOf(error)));
     return element("li", {}, element("bdi", {}, username), element("button", { type: "button", "aria-label": `Unblock ${username}`, onclick: free }, "Unblock"));
   }
+  const node = section("Blocked people", told, list);
   blocks.addEventListener("change", show);
   show();
   return {
-    node: section("Blocked people", told, list),
+    node,
     fail: (error) => say(told, complaintOf(error)),
     close: () => blocks.removeEventListener("change", show),
   };
@@ -148,8 +156,7 @@ function blockSection(blocks) {
 function dataSection(session) {
   const told = element("p", { class: "quiet", role: "status" });
   const button = element("button", { type: "button" }, "Export my data");
-  button.onclick = async () => {
-    button.disabled = true;
+  button.onclick = busyWhile(button, async () => {
     say(told, "Gathering it…");
     try {
       const answer = await session.exchange("GET", "user/me/export");
@@ -160,8 +167,7 @@ function dataSection(session) {
     } catch (error) {
       say(told, complaintOf(error));
     }
-    button.disabled = false;
-  };
+  });
   return section("Your data", element("p", { class: "quiet" }, "All that this server keeps about you, in one file."), button, told);
 }
 

@@ -7,7 +7,7 @@ import { Blocks } from "./blocks.js";
 import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
 import { ask } from "./dialog.js";
-import { ICONS, element, icon } from "./dom.js";
+import { ICONS, element, focusHeading, icon } from "./dom.js";
 import { enter } from "./entrance.js";
 import { people } from "./people.js";
 import { Session } from "./session.js";
@@ -98,6 +98,7 @@ function show({ session, store, connection, chat }) {
     const [, kind, id] = location.hash.split("/");
     const conversation = kind === "with" && chat.conversation(id);
     missing = kind === "with" && !conversation ? id : "";
+    const wasAccount = pane.querySelector(".account") !== null;
     shown.close();
     if (conversation) shown = thread(chat, conversation, { store, blocks: switchable, back });
     else if (kind === "account") shown = account({ session, blocks, back, unsent: () => chat.outbox.count() });
@@ -105,8 +106,15 @@ function show({ session, store, connection, chat }) {
     const from = list.mark(conversation ? id : "");
     screen.classList.toggle("aside", Boolean(conversation) || kind === "account");
     pane.replaceChildren(shown.node);
-    if (matchMedia("(pointer: fine)").matches) shown.focus?.();
-    else if (conversation || kind === "account") focusHeading(pane);
+    focusWhatIsShown({ isAside: screen.classList.contains("aside"), from: wasAccount ? me : from });
+  }
+
+  /** Where a finger points, a keyboard would cover half the screen; and a narrow screen has hidden where one was. */
+  function focusWhatIsShown({ isAside, from }) {
+    const isFine = matchMedia("(pointer: fine)").matches;
+    if (isFine && shown.focus) shown.focus();
+    else if (isFine && !matchMedia("(width < 48rem)").matches) return;
+    else if (isAside) focusHeading(pane);
     else from?.focus();
   }
 
@@ -145,14 +153,6 @@ function show({ session, store, connection, chat }) {
       history.replaceState(null, "", "#/");
     },
   };
-}
-
-/** Where a keyboard would cover half the screen, who listens to the page gets to what is new on it. */
-function focusHeading(pane) {
-  const heading = pane.querySelector("h2");
-  if (!heading) return;
-  heading.tabIndex = -1;
-  heading.focus();
 }
 
 /** The one address that code is loaded from beside imports (Trusted Types). */
