@@ -283,6 +283,26 @@ def test_at_twice_the_size_on_a_small_screen_nothing_is_cut_off(visit: Visit, an
     assert outside == []
 
 
+def test_where_the_system_allows_few_colours_lines_say_what_they_said(ann: Visitor, bob: Visitor, anna: Person) -> None:
+    ann.page.emulate_media(forced_colors="active")
+    ann.find(anna.username)
+    ann.write("to anna")
+    ann.find(bob.name)
+    ann.write("hello")
+    bob.open_conversation(ann.name)
+    ann.sees_status("hello", "read")
+    expect(ann.row(bob.name).locator(".dot")).to_have_text("online")
+
+    def line(selector: str) -> str:
+        look = "node => { const style = getComputedStyle(node); return [style.borderBottomStyle, style.borderBottomColor]; }"
+        return " ".join(ann.page.locator(selector).first.evaluate(look))
+
+    black = "solid rgb(0, 0, 0)"
+    for selector in (".mine", ".mark[data-status=read] > span", ".conversations [aria-current]", ".dot.online"):
+        assert line(selector) == black, selector
+    assert line(".conversations a:not([aria-current])") != black
+
+
 def test_who_wants_no_motion_has_none(ann: Visitor) -> None:
     """The tests' browsers ask for it."""
     assert ann.page.evaluate("document.getAnimations().length") == 0

@@ -119,9 +119,7 @@ class TestABrowserThatKeepsNothing:
         ann.sees("hello")
 
     @pytest.mark.parametrize("fault", [NO_DATABASE, NO_ROOM], ids=["no database", "no room"])
-    def test_drafts_stay_as_long_as_the_page_is_open(
-        self, visit: Visit, anna: Person, ben: Person, fault: str
-    ) -> None:
+    def test_drafts_stay_as_long_as_the_page_is_open(self, visit: Visit, anna: Person, ben: Person, fault: str) -> None:
         ann = visit()
         ann.page.add_init_script(fault)
         ann.open()
