@@ -165,7 +165,11 @@ def test_a_button_that_is_at_work_keeps_the_focus(visit: Visit) -> None:
     ann.sign_up()
     ann.open_account()
     held: list[Route] = []
-    ann.page.route("**/user/me/export", lambda route: held.append(route))
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    ann.page.route("**/user/me/export", hold)
     export = ann.page.get_by_role("button", name="Export my data")
     export.press("Enter")
     expect(ann.page.get_by_text("Gathering it…")).to_be_visible()
@@ -294,8 +298,11 @@ def test_where_the_system_allows_few_colours_lines_say_what_they_said(ann: Visit
     expect(ann.row(bob.name).locator(".dot")).to_have_text("online")
 
     def line(selector: str) -> str:
-        look = "node => { const style = getComputedStyle(node); return [style.borderBottomStyle, style.borderBottomColor]; }"
-        return " ".join(ann.page.locator(selector).first.evaluate(look))
+        look = """node => {
+            const { borderBottomStyle, borderBottomColor } = getComputedStyle(node);
+            return `${borderBottomStyle} ${borderBottomColor}`;
+        }"""
+        return str(ann.page.locator(selector).first.evaluate(look))
 
     black = "solid rgb(0, 0, 0)"
     for selector in (".mine", ".mark[data-status=read] > span", ".conversations [aria-current]", ".dot.online"):
