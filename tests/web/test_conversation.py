@@ -129,6 +129,21 @@ class TestWriting:
         ann.page.reload()
         expect(ann.composer).to_have_value("for anna")
 
+    def test_a_draft_that_is_sent_as_it_was_is_no_draft_any_more(self, ann: Visitor, anna: Person, ben: Person) -> None:
+        ann.find(anna.username)
+        ann.composer.fill("for anna")
+        ann.find(ben.username)
+        ann.open_conversation(anna.username)
+        expect(ann.composer).to_have_value("for anna")
+        ann.composer.press("Enter")
+        ann.sees_status("for anna", "sent")
+        ann.find(ben.username)
+        expect(ann.composer).to_have_value("")
+        ann.open_conversation(anna.username)
+        ann.sees("for anna")
+        expect(ann.composer).to_have_attribute("aria-invalid", "false")  # a draft would be there
+        expect(ann.composer).to_have_value("")
+
     def test_the_other_sees_that_one_is_typing(self, ann: Visitor, bob: Visitor) -> None:
         ann.find(bob.name)
         ann.write("hello")

@@ -92,6 +92,7 @@ export function composer({ store, conversation, send, typing }) {
     if (!isGood()) return;
     send(text.value);
     text.value = "";
+    isTouched = true;
     tell(false);
     changed();
     keepDraft();
