@@ -54,7 +54,7 @@ async function kept(request) {
 /** Who looks at one tab sees what has come: another one, behind it, need not tell them. */
 async function notify({ title, options }) {
   const tabs = await self.clients.matchAll({ type: "window" });
-  if (!tabs.some((tab) => tab.focused)) await self.registration.showNotification(title, options);
+  if (!tabs.some((tab) => tab.focused)) await self.registration.showNotification(title, options).catch((error) => console.info(error.message));
 }
 
 async function open(conversationId) {
