@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 
 from tests.client import Person
-from tests.server import Server
-from tests.web.visitor import Visit, Visitor
+from tests.device import online
+from tests.server import Server, free_port, running_server
+from tests.web.visitor import NO_SERVICE_WORKER, Visit, Visitor
+
+LISTEN = """node => {
+    node.heard = [];
+    new MutationObserver(() => node.heard.push(node.textContent)).observe(node, { childList: true });
+}"""
+"""What a live region says from now on."""
 
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -111,6 +119,71 @@ def test_on_a_phone_who_opens_a_conversation_and_comes_back_keeps_their_place(vi
     expect(phone.row(anna.username)).to_be_focused()
 
 
+def test_in_a_narrow_window_who_comes_back_keeps_their_place(visit: Visit, anna: Person) -> None:
+    ann = visit(width=640)
+    ann.sign_up()
+    ann.find(anna.username)
+    expect(ann.composer).to_be_focused()
+    back = ann.page.get_by_role("button", name="Back to the list")
+    back.press("Enter")
+    expect(ann.row(anna.username)).to_be_focused()
+    ann.account.press("Enter")
+    expect(ann.page.get_by_role("heading", name=ann.name)).to_be_focused()
+    back.press("Enter")
+    expect(ann.account).to_be_focused()
+
+
+def test_a_conversation_that_moves_up_keeps_the_focus(
+    ann: Visitor, anna: Person, ben: Person, shared_server: Server
+) -> None:
+    with online(shared_server, anna) as device:
+        device.say(ann.person, "one")
+        expect(ann.row(anna.username)).to_contain_text("one")
+        with online(shared_server, ben) as other:
+            other.say(ann.person, "two")
+        expect(ann.page.locator(".conversations .name")).to_have_text([ben.username, anna.username])
+        ann.row(anna.username).focus()
+        device.say(ann.person, "three")
+        expect(ann.page.locator(".conversations .name")).to_have_text([anna.username, ben.username])
+    expect(ann.row(anna.username)).to_be_focused()
+
+
+def test_where_a_button_goes_with_what_it_did_the_focus_stays_beside_it(
+    ann: Visitor, anna: Person, shared_server: Server
+) -> None:
+    shared_server.client().log_in(ann.name).succeeded()
+    ann.person.client.post(f"/users/{anna.user_id}/block").succeeded()
+    ann.open_account()
+    ann.page.get_by_label("Devices").get_by_role("button", name="Sign out").press("Enter")
+    expect(ann.page.get_by_role("heading", name="Devices you are signed in on")).to_be_focused()
+    ann.page.get_by_role("button", name=f"Unblock {anna.username}").press("Enter")
+    expect(ann.page.get_by_role("heading", name="Blocked people")).to_be_focused()
+
+
+def test_a_button_that_is_at_work_keeps_the_focus(visit: Visit) -> None:
+    ann = visit(options=NO_SERVICE_WORKER)
+    ann.sign_up()
+    ann.open_account()
+    held: list[Route] = []
+
+    def hold(route: Route) -> None:
+        held.append(route)
+
+    ann.page.route("**/user/me/export", hold)
+    export = ann.page.get_by_role("button", name="Export my data")
+    export.press("Enter")
+    expect(ann.page.get_by_text("Gathering it…")).to_be_visible()
+    expect(export).to_be_focused()
+    expect(export).to_be_disabled()
+    export.press("Enter")
+    while not held:
+        ann.page.wait_for_timeout(20)
+    held[0].abort()
+    expect(export).to_be_enabled()
+    expect(export).to_be_focused()
+    assert len(held) == 1
+
+
 def test_on_a_phone_enter_begins_a_line_and_the_button_sends(visit: Visit, anna: Person) -> None:
     phone = visit(width=390, options={"has_touch": True, "is_mobile": True})
     phone.sign_up()
@@ -160,6 +233,42 @@ def test_a_new_message_is_read_aloud_and_older_ones_are_not(ann: Visitor, bob: V
     ann.page.wait_for_function("() => window.heardAgain")
 
 
+def test_how_much_is_left_is_read_aloud_a_few_times_and_not_at_each_letter(ann: Visitor, anna: Person) -> None:
+    ann.find(anna.username)
+    told = ann.page.locator(".composer").get_by_role("status")
+    expect(told).to_be_attached()
+    told.evaluate(LISTEN)
+    for length in (4_499, 4_500, 4_501, 4_899, 4_900, 4_901, 4_980, 4_981, 5_001, 5_002):
+        ann.composer.fill("x" * length)
+    assert told.evaluate("node => node.heard") == [
+        "500 characters left",
+        "100 characters left",
+        "20 characters left",
+        "1 character too many",
+    ]
+
+
+def test_an_outage_is_read_aloud_once_and_its_end(tmp_path: Path, visit: Visit) -> None:
+    port = free_port()
+    with running_server(tmp_path, port=port, exits_cleanly=False) as server:
+        ann = visit(server)
+        ann.sign_up()
+        ann.find(server.client().sign_up("bob").username)
+        ann.write("hello")
+        ann.sees_status("hello", "sent")  # it is connected
+        told = ann.page.locator(".screen > [role=status]")
+        expect(told).to_be_attached()
+        banner = ann.page.locator(".banner > span")
+        for node in (told, banner):
+            node.evaluate(LISTEN)
+        server.kill()
+        ann.waits_for("() => document.querySelector('.banner > span').heard.length > 3")
+    with running_server(tmp_path, port=port):
+        ann.page.evaluate("dispatchEvent(new Event('online'))")
+        expect(told).to_have_text("Connected again.")
+    assert told.evaluate("node => node.heard")[:2] == ["The server does not answer.", "Connected again."]
+
+
 @pytest.mark.parametrize(
     "screen", [entrance, empty_list, conversation, search, account], ids=lambda screen: screen.__name__
 )
@@ -176,6 +285,29 @@ def test_at_twice_the_size_on_a_small_screen_nothing_is_cut_off(visit: Visit, an
             .map((node) => node.outerHTML)"""
     )
     assert outside == []
+
+
+def test_where_the_system_allows_few_colours_lines_say_what_they_said(ann: Visitor, bob: Visitor, anna: Person) -> None:
+    ann.page.emulate_media(forced_colors="active")
+    ann.find(anna.username)
+    ann.write("to anna")
+    ann.find(bob.name)
+    ann.write("hello")
+    bob.open_conversation(ann.name)
+    ann.sees_status("hello", "read")
+    expect(ann.row(bob.name).locator(".dot")).to_have_text("online")
+
+    def line(selector: str) -> str:
+        look = """node => {
+            const { borderBottomStyle, borderBottomColor } = getComputedStyle(node);
+            return `${borderBottomStyle} ${borderBottomColor}`;
+        }"""
+        return str(ann.page.locator(selector).first.evaluate(look))
+
+    black = "solid rgb(0, 0, 0)"
+    for selector in (".mine", ".mark[data-status=read] > span", ".conversations [aria-current]", ".dot.online"):
+        assert line(selector) == black, selector
+    assert line(".conversations a:not([aria-current])") != black
 
 
 def test_who_wants_no_motion_has_none(ann: Visitor) -> None:

@@ -87,10 +87,13 @@ class TestWriting:
         ann.composer.press("Enter")
         expect(ann.page.locator(".content")).to_have_text("one\ntwo", use_inner_text=True)
 
-    def test_enter_that_chooses_a_word_while_it_is_composed_sends_nothing(self, ann: Visitor, anna: Person) -> None:
+    @pytest.mark.parametrize("told", [{"isComposing": True}, {"keyCode": 229}], ids=["most browsers", "Safari"])
+    def test_enter_that_chooses_a_word_while_it_is_composed_sends_nothing(
+        self, ann: Visitor, anna: Person, told: dict[str, object]
+    ) -> None:
         ann.find(anna.username)
         ann.composer.fill("にほん")
-        ann.composer.dispatch_event("keydown", {"key": "Enter", "isComposing": True})
+        ann.composer.dispatch_event("keydown", {"key": "Enter", **told})
         expect(ann.composer).to_have_value("にほん")
         ann.composer.press("Enter")
         ann.sees("にほん")
@@ -130,6 +133,21 @@ class TestWriting:
         expect(ann.composer).to_have_value("for anna")
         ann.page.reload()
         expect(ann.composer).to_have_value("for anna")
+
+    def test_a_draft_that_is_sent_as_it_was_is_no_draft_any_more(self, ann: Visitor, anna: Person, ben: Person) -> None:
+        ann.find(anna.username)
+        ann.composer.fill("for anna")
+        ann.find(ben.username)
+        ann.open_conversation(anna.username)
+        expect(ann.composer).to_have_value("for anna")
+        ann.composer.press("Enter")
+        ann.sees_status("for anna", "sent")
+        ann.find(ben.username)
+        expect(ann.composer).to_have_value("")
+        ann.open_conversation(anna.username)
+        ann.sees("for anna")
+        expect(ann.composer).to_have_attribute("aria-invalid", "false")  # a draft would be there
+        expect(ann.composer).to_have_value("")
 
     def test_the_other_sees_that_one_is_typing(self, ann: Visitor, bob: Visitor) -> None:
         ann.find(bob.name)

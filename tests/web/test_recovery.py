@@ -17,6 +17,7 @@ from tests.web.visitor import NO_SERVICE_WORKER, Visit, Visitor
 
 NO_DATABASE = "indexedDB.open = () => { throw new DOMException('not here', 'SecurityError'); };"
 NO_ROOM = "IDBObjectStore.prototype.put = () => { throw new DOMException('no room', 'QuotaExceededError'); };"
+WOULD_BE_ASKED = "!dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 MANY = 55
 """More conversations than the list fetches at once."""
 
@@ -138,6 +139,43 @@ class TestABrowserThatKeepsNothing:
         ann.page.reload()
         ann.sees("hello")
 
+    @pytest.mark.parametrize("fault", [NO_DATABASE, NO_ROOM], ids=["no database", "no room"])
+    def test_drafts_stay_as_long_as_the_page_is_open(self, visit: Visit, anna: Person, ben: Person, fault: str) -> None:
+        ann = visit()
+        ann.page.add_init_script(fault)
+        ann.open()
+        ann.sign_up()
+        ann.find(anna.username)
+        ann.composer.fill("for anna")
+        ann.find(ben.username)
+        expect(ann.composer).to_have_value("")
+        ann.open_conversation(anna.username)
+        expect(ann.composer).to_have_value("for anna")
+        ann.write("for anna, again")
+        ann.open_conversation(ben.username)
+        ann.open_conversation(anna.username)
+        expect(ann.composer).to_have_value("")
+
+    @pytest.mark.parametrize("fault", [NO_DATABASE, NO_ROOM], ids=["no database", "no room"])
+    def test_who_leaves_while_a_message_waits_is_asked(self, tmp_path: Path, visit: Visit, fault: str) -> None:
+        port = free_port()
+        with running_server(tmp_path, port=port, exits_cleanly=False) as server:
+            server.client().sign_up("bob")
+            ann = visit(server)
+            ann.page.add_init_script(fault)
+            ann.open()
+            ann.sign_up()
+            ann.find("bob")
+            assert ann.page.evaluate(WOULD_BE_ASKED) is False
+            server.kill()
+            ann.write("not yet")
+            ann.sees_status("not yet", "pending")
+            assert ann.page.evaluate(WOULD_BE_ASKED) is True
+        with running_server(tmp_path, port=port):
+            ann.page.evaluate("dispatchEvent(new Event('online'))")
+            ann.sees_status("not yet", "sent")
+            ann.waits_for(f"() => !({WOULD_BE_ASKED})")
+
 
 class TestLongAway:
     def test_a_conversation_is_loaded_and_what_was_written_is_shown_once_the_server_is_back(
@@ -245,6 +283,32 @@ class TestTheEndOfASession:
             ann.page.get_by_role("dialog").get_by_role("button", name="Sign out").click()
             expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
 
+    def test_who_signs_out_is_told_of_what_another_tab_has_not_sent_yet(self, tmp_path: Path, visit: Visit) -> None:
+        with running_server(tmp_path, exits_cleanly=False) as server:
+            server.client().sign_up("bob")
+            ann = visit(server)
+            ann.sign_up()
+            ann.find("bob")
+            other = ann.another_tab()
+            other.get_by_role("link", name=ann.name, exact=True).click()
+            server.kill()
+            ann.write("not yet")
+            ann.sees_status("not yet", "pending")
+            other.get_by_role("button", name="Sign out", exact=True).click()
+            expect(other.get_by_role("dialog")).to_contain_text("A message is not sent yet")
+
+    def test_who_signs_out_everywhere_is_told_of_what_has_failed_and_would_be_lost(
+        self, ann: Visitor, anna: Person
+    ) -> None:
+        ann.find(anna.username)
+        anna.client.post(f"/users/{ann.person.user_id}/block").succeeded()
+        other = ann.another_tab()
+        other.get_by_role("link", name=ann.name, exact=True).click()
+        ann.write("hello")
+        ann.sees_status("hello", "failed")
+        other.get_by_role("button", name="Sign out everywhere").click()
+        expect(other.get_by_role("dialog")).to_contain_text("A message is not sent yet, and would be lost.")
+
     def test_an_account_that_is_deleted_elsewhere_leads_to_the_entrance(self, ann: Visitor) -> None:
         ann.person.client.delete("/user/me", {"password": PASSWORD}).succeeded()
         expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
@@ -303,6 +367,14 @@ def test_a_draft_stays_when_another_tab_leaves_the_conversation(ann: Visitor, an
     expect(other.get_by_role("heading", name="Your data")).to_be_visible()
     ann.page.reload()
     ann.open_conversation(anna.username)
+    expect(ann.composer).to_have_value("half a thought")
+
+
+def test_a_draft_stays_though_the_page_is_left_with_the_last_letter(ann: Visitor, anna: Person) -> None:
+    ann.find(anna.username)
+    ann.page.evaluate("window.setTimeout = () => 1")  # no pause ends
+    ann.composer.fill("half a thought")
+    ann.page.reload()
     expect(ann.composer).to_have_value("half a thought")
 
 

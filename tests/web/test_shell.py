@@ -172,50 +172,88 @@ def test_without_javascript_the_page_says_that_it_needs_it(visit: Visit) -> None
     expect(visitor.page.get_by_role("alert")).to_contain_text("needs JavaScript")
 
 
-def test_one_who_looks_elsewhere_is_notified(visit: Visit, bob: Visitor) -> None:
-    notified(visit, by=bob)
+NOTIFICATIONS = """async () => {
+    const worker = await navigator.serviceWorker.ready;
+    return (await worker.getNotifications()).map(({ body }) => body);
+}"""
 
 
-def test_a_notification_that_is_chosen_opens_its_conversation_in_the_tab_in_front(visit: Visit, bob: Visitor) -> None:
-    ann = notified(visit, by=bob)
-    front = ann.context.pages[-1]
-    expect(front.get_by_role("main")).to_contain_text("Choose a conversation")
+class TestNotifications:
+    def test_one_who_looks_elsewhere_is_notified(self, visit: Visit, bob: Visitor) -> None:
+        notified(visit, by=bob)
+
+    def test_one_that_is_chosen_opens_its_conversation_in_a_tab(self, visit: Visit, bob: Visitor) -> None:
+        ann = notified(visit, by=bob)
+        expect(ann.page.get_by_role("main")).to_contain_text("Choose a conversation")
+        (worker,) = ann.context.service_workers
+        # As the system does it: a browser without a window has no notifications that one could point at.
+        worker.evaluate(
+            """async () => {
+                const [notification] = await self.registration.getNotifications();
+                self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+            }"""
+        )
+        expect(ann.page.get_by_role("main")).to_contain_text("psst")
+        ann.waits_for(f"async () => (await ({NOTIFICATIONS})()).length === 0")
+
+    def test_what_is_read_is_not_announced_any_more(self, visit: Visit, bob: Visitor) -> None:
+        ann = notified(visit, by=bob)
+        ann.page.bring_to_front()
+        ann.open_conversation(bob.name)
+        bob.sees_status("psst", "read")
+        ann.waits_for(f"async () => (await ({NOTIFICATIONS})()).length === 0")
+
+    def test_who_has_signed_out_leaves_none_behind(self, visit: Visit, bob: Visitor) -> None:
+        ann = notified(visit, by=bob)
+        ann.open_account()
+        ann.page.get_by_role("button", name="Sign out", exact=True).click()
+        expect(ann.page.get_by_role("button", name="Sign in")).to_be_visible()
+        ann.waits_for(f"async () => (await ({NOTIFICATIONS})()).length === 0")
+
+    def test_a_tab_does_not_announce_what_another_one_shows(self, visit: Visit, bob: Visitor) -> None:
+        ann = attentive(visit)
+        front = ann.another_tab()
+        front.bring_to_front()
+        expect(front.get_by_role("link", name=ann.name, exact=True)).to_be_visible()
+        written(ann, by=bob)
+        assert ann.page.evaluate(NOTIFICATIONS) == []
+
+
+def attentive(visit: Visit) -> Visitor:
+    """Somebody who wants notifications, and looks elsewhere."""
+    ann = visit(options={"permissions": ["notifications"]})
+    ann.sign_up()
+    ann.page.wait_for_function("() => navigator.serviceWorker.controller")
     (worker,) = ann.context.service_workers
-    # As the system does it: a browser without a window has no notifications that one could point at.
+    # Chromium forgets a notification that is asked for between its being stored and its being seen.
     worker.evaluate(
-        """async () => {
-            const [notification] = await self.registration.getNotifications();
-            self.dispatchEvent(new NotificationEvent("notificationclick", { notification }));
+        """() => {
+            const { prototype } = ExtendableEvent;
+            const { waitUntil } = prototype;
+            prototype.waitUntil = function (work) {
+                if (this.type === "message") self.notifying = work;
+                waitUntil.call(this, work);
+            };
         }"""
     )
-    expect(front.get_by_role("main")).to_contain_text("psst")
-    ann.waits_for("async () => (await (await navigator.serviceWorker.ready).getNotifications()).length === 0")
+    ann.context.new_cdp_session(ann.page).send("Emulation.setFocusEmulationEnabled", {"enabled": False})
+    ann.context.new_page().bring_to_front()
+    return ann
+
+
+def written(ann: Visitor, by: Visitor) -> None:
+    """Somebody is written to, and their browser has done about it what it does."""
+    by.find(ann.name)
+    by.write("psst")
+    expect(ann.page).to_have_title("(1) chat-server")
+    (worker,) = ann.context.service_workers
+    while not worker.evaluate("async () => { await self.notifying; return Boolean(self.notifying); }"):
+        ann.page.wait_for_timeout(50)
 
 
 def notified(visit: Visit, by: Visitor) -> Visitor:
     """Somebody who looked elsewhere when they were written to, and has a notification of it."""
-    ann = visit(options={"permissions": ["notifications"]})
-    ann.sign_up()
-    ann.page.wait_for_function("() => navigator.serviceWorker.controller")
-    # Chromium forgets a notification that is asked for between its being stored and its being seen.
-    ann.page.evaluate(
-        """() => {
-            const { prototype } = ServiceWorkerRegistration;
-            const show = prototype.showNotification;
-            prototype.showNotification = function (...what) { return (window.shown = show.apply(this, what)); };
-        }"""
-    )
-    ann.looks_elsewhere()
-    by.find(ann.name)
-    by.write("psst")
-    expect(ann.page).to_have_title("(1) chat-server")
-    ann.waits_for("() => Boolean(window.shown)")
-    bodies = ann.page.evaluate(
-        """async () => {
-            await window.shown;
-            const worker = await navigator.serviceWorker.ready;
-            return (await worker.getNotifications()).map(({ body }) => body);
-        }"""
-    )
-    assert bodies == ["psst"]
+    ann = attentive(visit)
+    written(ann, by)
+    assert ann.page.evaluate(NOTIFICATIONS) == ["psst"]
     return ann

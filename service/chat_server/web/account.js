@@ -2,13 +2,13 @@
 
 import { ask as askPermission, permission } from "./attention.js";
 import { ask } from "./dialog.js";
-import { ICONS, element, iconButton, say } from "./dom.js";
+import { ICONS, busyWhile, element, focusHeading, iconButton, say } from "./dom.js";
 import { complaintOf, field } from "./entrance.js";
 import { device as nameOf, moment } from "./text.js";
 
-/** @param {{session: object, blocks: object, back: () => void, unsent: () => number}} options */
+/** @param {{session: object, blocks: object, back: () => void, unsent: () => Promise<number>}} options */
 export function account({ session, blocks, back, unsent }) {
-  const devices = deviceSection(session);
+  const devices = deviceSection(session, unsent);
   const blocked = blockSection(blocks);
   const node = element(
     "section",
@@ -17,7 +17,7 @@ export function account({ session, blocks, back, unsent }) {
     element(
       "div",
       { class: "sheet" },
-      element("p", {}, element("button", { type: "button", onclick: () => signOut(session, unsent()) }, "Sign out")),
+      element("p", {}, element("button", { type: "button", onclick: () => signOut(session, unsent) }, "Sign out")),
       notificationSection(),
       passwordSection(session, devices.load),
       devices.node,
@@ -32,14 +32,30 @@ export function account({ session, blocks, back, unsent }) {
   return { node, close: blocked.close };
 }
 
-function signOut(session, unsent) {
-  if (!unsent) return session.signOut();
-  const text = `${unsent === 1 ? "A message is" : `${unsent} messages are`} not sent yet, and would be lost.`;
-  return ask({ title: "Sign out?", text, action: "Sign out", isGrave: true }, () => session.signOut());
+async function signOut(session, unsent) {
+  const lost = lossOf(await unsent());
+  if (!lost) return session.signOut();
+  return ask({ title: "Sign out?", text: lost, action: "Sign out", isGrave: true }, () => session.signOut());
+}
+
+async function signOutEverywhere(session, unsent) {
+  const lost = lossOf(await unsent());
+  const text = `Every device has to sign in again, this one too. ${lost}`;
+  return ask({ title: "Sign out everywhere?", text, action: "Sign out everywhere", isGrave: lost !== "" }, () => session.signOut({ everywhere: true }));
+}
+
+/** What this browser would forget: messages that wait, and those that have failed. */
+function lossOf(unsent) {
+  return unsent ? `${unsent === 1 ? "A message is" : `${unsent} messages are`} not sent yet, and would be lost.` : "";
 }
 
 function section(title, ...children) {
   return element("section", {}, element("h3", {}, title), ...children);
+}
+
+/** Where the button that was pressed is gone, one is still in its section. */
+function refocus(node) {
+  if (document.activeElement === document.body) focusHeading(node);
 }
 
 function notificationSection() {
@@ -83,7 +99,7 @@ function passwordSection(session, changed) {
   return section("Password", form);
 }
 
-function deviceSection(session) {
+function deviceSection(session, unsent) {
   const list = element("ul", { class: "rows", "aria-label": "Devices" });
   const complaint = element("p", { class: "complaint", role: "alert" });
 
@@ -101,6 +117,7 @@ function deviceSection(session) {
     const end = async () => {
       await session.call("DELETE", `user/me/sessions/${sessionId}`).catch((error) => say(complaint, complaintOf(error)));
       await load();
+      refocus(node);
     };
     const name = nameOf(agent);
     return element(
@@ -111,9 +128,8 @@ function deviceSection(session) {
     );
   }
 
-  const everywhere = () =>
-    ask({ title: "Sign out everywhere?", text: "Every device has to sign in again, this one too.", action: "Sign out everywhere" }, () => session.signOut({ everywhere: true }));
-  return { node: section("Devices you are signed in on", list, complaint, element("button", { type: "button", onclick: everywhere }, "Sign out everywhere")), load };
+  const node = section("Devices you are signed in on", list, complaint, element("button", { type: "button", onclick: () => signOutEverywhere(session, unsent) }, "Sign out everywhere"));
+  return { node, load };
 }
 
 function blockSection(blocks) {
@@ -124,13 +140,14 @@ function blockSection(blocks) {
     list.replaceChildren(...blocks.list.map(person));
   }
   function person({ userId, username }) {
-    const free = () => blocks.set(userId, false).catch((error) => say(told, complaintOf(error)));
+    const free = () => blocks.set(userId, false).then(() => refocus(node), (error) => say(told, complaintOf(error)));
     return element("li", {}, element("bdi", {}, username), element("button", { type: "button", "aria-label": `Unblock ${username}`, onclick: free }, "Unblock"));
   }
+  const node = section("Blocked people", told, list);
   blocks.addEventListener("change", show);
   show();
   return {
-    node: section("Blocked people", told, list),
+    node,
     fail: (error) => say(told, complaintOf(error)),
     close: () => blocks.removeEventListener("change", show),
   };
@@ -139,8 +156,7 @@ function blockSection(blocks) {
 function dataSection(session) {
   const told = element("p", { class: "quiet", role: "status" });
   const button = element("button", { type: "button" }, "Export my data");
-  button.onclick = async () => {
-    button.disabled = true;
+  button.onclick = busyWhile(button, async () => {
     say(told, "Gathering it…");
     try {
       const answer = await session.exchange("GET", "user/me/export");
@@ -151,8 +167,7 @@ function dataSection(session) {
     } catch (error) {
       say(told, complaintOf(error));
     }
-    button.disabled = false;
-  };
+  });
   return section("Your data", element("p", { class: "quiet" }, "All that this server keeps about you, in one file."), button, told);
 }
 

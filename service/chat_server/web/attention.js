@@ -16,17 +16,36 @@ export function permission() {
 
 export const ask = () => Notification.requestPermission();
 
+/** Notifications that the page itself shows, as long as it has no worker. */
+const shown = new Map();
+
 /** A notification of a message, in place of an earlier one of the same conversation. */
 export async function notify({ conversation, message }, open) {
   if (permission() !== "granted" || (!document.hidden && document.hasFocus())) return;
   const options = { body: message.content.slice(0, 200), tag: conversation.id, icon: icon(), data: conversation.id };
-  const worker = await navigator.serviceWorker?.getRegistration();
-  // Phones have notifications of the worker's only; it opens the conversation.
-  if (worker?.active) return worker.showNotification(conversation.name, options).catch((error) => console.info(error.message));
-  new Notification(conversation.name, options).onclick = () => {
+  const worker = await activeWorker();
+  // Phones have notifications of the worker's only; it knows whether another tab is looked at, and opens the conversation.
+  if (worker) return worker.active.postMessage({ notify: { title: conversation.name, options } });
+  const notification = new Notification(conversation.name, options);
+  shown.set(conversation.id, notification);
+  notification.onclick = () => {
     window.focus();
     open(conversation);
   };
+}
+
+/** Takes back the notifications of conversations that `isOver` is true of, by their ids. */
+export async function withdraw(isOver) {
+  if (permission() !== "granted") return;
+  const worker = await activeWorker();
+  for (const notification of [...shown.values(), ...((await worker?.getNotifications()) ?? [])]) {
+    if (isOver(notification.tag)) notification.close();
+  }
+}
+
+async function activeWorker() {
+  const worker = await navigator.serviceWorker?.getRegistration();
+  return worker?.active ? worker : null;
 }
 
 const icon = () => document.querySelector("link[rel=icon]").href;

@@ -54,6 +54,24 @@ export function say(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
+/** A handler of a button that does nothing while it is at work. A button that were disabled would lose the focus. */
+export function busyWhile(button, work) {
+  return async () => {
+    if (button.getAttribute("aria-disabled") === "true") return;
+    button.setAttribute("aria-disabled", "true");
+    await work();
+    button.setAttribute("aria-disabled", "false");
+  };
+}
+
+/** Takes who works by keyboard, or listens to the page, to the heading of what is new on it or has changed. */
+export function focusHeading(node) {
+  const heading = node.querySelector("h2, h3");
+  if (!heading) return;
+  heading.tabIndex = -1;
+  heading.focus();
+}
+
 /**
  * Makes the children of a node those that are wanted, in their order. One that is there under its key is kept, with
  * its focus and its selection, and brought up to date.
@@ -62,6 +80,7 @@ export function say(node, text) {
  */
 export function reconcile(parent, wanted) {
   const known = new Map([...parent.children].map((child) => [child.dataset.key, child]));
+  const focused = parent.contains(document.activeElement) && document.activeElement;
   let place = parent.firstElementChild;
   for (const { key, make, update } of wanted) {
     let node = known.get(key);
@@ -75,6 +94,8 @@ export function reconcile(parent, wanted) {
     else parent.insertBefore(node, place);
   }
   for (const gone of known.values()) gone.remove();
+  // A node that is put elsewhere has lost it.
+  if (focused && focused.isConnected && document.activeElement !== focused) focused.focus({ preventScroll: true });
 }
 
 /** A function that does the work once before the browser next paints, however often it is called. */

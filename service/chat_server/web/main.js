@@ -1,13 +1,13 @@
 // The page put together: who is signed in, what is on the screen, and what goes on beneath it.
 
 import { account } from "./account.js";
-import { notify, showUnread } from "./attention.js";
+import { notify, showUnread, withdraw } from "./attention.js";
 import { banner } from "./banner.js";
 import { Blocks } from "./blocks.js";
 import { Chat } from "./chat.js";
 import { Connection } from "./connection.js";
 import { ask } from "./dialog.js";
-import { ICONS, element, icon } from "./dom.js";
+import { ICONS, element, focusHeading, icon } from "./dom.js";
 import { enter } from "./entrance.js";
 import { people } from "./people.js";
 import { Session } from "./session.js";
@@ -76,13 +76,14 @@ function show({ session, store, connection, chat }) {
   const open = (conversation) => go(`#/with/${conversation.id}`);
   const back = () => go("#/");
   const list = people(chat, { session, open });
-  const { line, end: endBanner } = banner(connection);
+  const { line, told, end: endBanner } = banner(connection);
   const pane = element("main", { class: "pane" });
   const me = element("a", { class: "me", href: "#/account" }, icon(ICONS.person), element("bdi", {}, session.username));
   const side = element("nav", { class: "side", "aria-label": "Conversations" }, element("header", { class: "bar" }, element("h1", {}, document.title.replace(/^\(\d+\) /u, "")), me), list.node);
-  const screen = element("div", { class: "screen" }, line, side, pane);
+  const screen = element("div", { class: "screen" }, line, told, side, pane);
   let shown = { close() {} };
   let missing = "";
+  let unread = 0;
 
   const switchable = {
     has: (userId) => blocks.has(userId),
@@ -97,27 +98,41 @@ function show({ session, store, connection, chat }) {
     const [, kind, id] = location.hash.split("/");
     const conversation = kind === "with" && chat.conversation(id);
     missing = kind === "with" && !conversation ? id : "";
+    const wasAccount = pane.querySelector(".account") !== null;
     shown.close();
     if (conversation) shown = thread(chat, conversation, { store, blocks: switchable, back });
-    else if (kind === "account") shown = account({ session, blocks, back, unsent: () => chat.outbox.size });
+    else if (kind === "account") shown = account({ session, blocks, back, unsent: () => chat.outbox.count() });
     else shown = { node: element("p", { class: "quiet hint" }, "Choose a conversation, or find somebody to write to."), close() {} };
     const from = list.mark(conversation ? id : "");
     screen.classList.toggle("aside", Boolean(conversation) || kind === "account");
     pane.replaceChildren(shown.node);
-    if (matchMedia("(pointer: fine)").matches) shown.focus?.();
-    else if (conversation || kind === "account") focusHeading(pane);
+    focusWhatIsShown({ isAside: screen.classList.contains("aside"), from: wasAccount ? me : from });
+  }
+
+  /** Where a finger points, a keyboard would cover half the screen; and a narrow screen has hidden where one was. */
+  function focusWhatIsShown({ isAside, from }) {
+    const isFine = matchMedia("(pointer: fine)").matches;
+    if (isFine && shown.focus) shown.focus();
+    else if (isFine && !matchMedia("(width < 48rem)").matches) return;
+    else if (isAside) focusHeading(pane);
     else from?.focus();
   }
 
   const counted = () => {
-    showUnread(chat.unread);
+    if (chat.unread < unread) withdraw((id) => chat.conversation(id)?.facts.unreadCount === 0);
+    unread = chat.unread;
+    showUnread(unread);
     if (chat.conversation(missing)) route();
   };
+  /** The browser asks whether to leave; only while it must, for some browsers keep no page that might ask for going back. */
+  const leaving = (event) => chat.outbox.isAtRisk && event.preventDefault();
+  const risked = () => (chat.outbox.isAtRisk ? addEventListener : removeEventListener)("beforeunload", leaving);
   const arrived = ({ detail }) => notify(detail, open);
   const opened = ({ data }) => data.open && go(`#/with/${data.open}`);
   addEventListener("hashchange", route);
   navigator.serviceWorker?.addEventListener("message", opened);
   chat.addEventListener("change", counted);
+  chat.addEventListener("change", risked);
   chat.addEventListener("arrived", arrived);
   blocks.addEventListener("change", () => chat.dispatchEvent(new CustomEvent("change", { detail: null })));
   connection.addEventListener("state", () => connection.state === "open" && blocks.load().catch(() => {}));
@@ -127,22 +142,17 @@ function show({ session, store, connection, chat }) {
   return {
     end() {
       removeEventListener("hashchange", route);
+      chat.removeEventListener("change", risked);
+      removeEventListener("beforeunload", leaving);
       navigator.serviceWorker?.removeEventListener("message", opened);
       shown.close();
       endBanner();
       showUnread(0);
+      withdraw(() => true);
       for (const dialog of document.querySelectorAll("dialog")) dialog.close("");
       history.replaceState(null, "", "#/");
     },
   };
-}
-
-/** Where a keyboard would cover half the screen, who listens to the page gets to what is new on it. */
-function focusHeading(pane) {
-  const heading = pane.querySelector("h2");
-  if (!heading) return;
-  heading.tabIndex = -1;
-  heading.focus();
 }
 
 /** The one address that code is loaded from beside imports (Trusted Types). */

@@ -17,6 +17,8 @@ export class Outbox extends EventTarget {
   #store;
   #connection;
   #entries = [];
+  /** The ids of those that this browser did not keep. */
+  #unkept = new Set();
   #underWay = "";
   #pause = new Backoff();
   #timer = 0;
@@ -27,8 +29,15 @@ export class Outbox extends EventTarget {
     this.#connection = connection;
   }
 
-  get size() {
-    return this.#entries.length;
+  /** How many are not acknowledged, those of other tabs among them: what is kept for all is gone where one signs out. */
+  async count() {
+    const all = [...(await this.#store.outbox()), ...this.#entries];
+    return new Set(all.map((entry) => entry.id)).size;
+  }
+
+  /** Whether something would be lost with the page. */
+  get isAtRisk() {
+    return this.#entries.some((entry) => this.#unkept.has(entry.id));
   }
 
   /** What is kept from before, or by another tab. Gives the entries that were not known. */
@@ -45,7 +54,7 @@ export class Outbox extends EventTarget {
     const writtenAt = Math.max(Date.now(), (this.#entries.at(-1)?.writtenAt ?? 0) + 1);
     const entry = { id: freshId(), conversationId, recipientId, content, writtenAt, failure: null };
     this.#entries.push(entry);
-    await this.#store.keepUnsent(entry);
+    await this.#keep(entry);
     this.#tell(entry);
     this.flush();
     return entry;
@@ -95,7 +104,7 @@ export class Outbox extends EventTarget {
     const old = entry.id;
     if (entry.failure?.code === "ID_CONFLICT") entry.id = freshId();
     entry.failure = null;
-    await this.#store.keepUnsent(entry);
+    await this.#keep(entry);
     if (entry.id !== old) await this.#store.dropUnsent(old);
     this.#tell(entry);
     this.flush();
@@ -116,6 +125,11 @@ export class Outbox extends EventTarget {
   /** What is on its way to a conversation. */
   of(conversationId) {
     return this.#entries.filter((entry) => entry.conversationId === conversationId);
+  }
+
+  async #keep(entry) {
+    if (await this.#store.keepUnsent(entry)) this.#unkept.delete(entry.id);
+    else this.#unkept.add(entry.id);
   }
 
   #settle(id) {

@@ -2,7 +2,7 @@
 
 import { query } from "./api.js";
 import { complaintOf } from "./entrance.js";
-import { element, heard, oncePerFrame, reconcile, say } from "./dom.js";
+import { busyWhile, element, heard, oncePerFrame, reconcile, say } from "./dom.js";
 import { when } from "./text.js";
 
 const PAUSE_MS = 200;
@@ -24,13 +24,10 @@ export function people(chat, { session, open }) {
     const conversations = chat.conversations;
     reconcile(list, conversations.map((each) => ({ key: each.id, make: () => row(each.id), update: (node) => fill(node, each, current) })));
     empty.hidden = conversations.length > 0;
+    if (!chat.hasMore && document.activeElement === more) list.lastElementChild?.firstChild.focus();
     more.hidden = !chat.hasMore;
   });
-  more.onclick = async () => {
-    more.disabled = true;
-    await chat.loadMore().then(() => say(trouble, ""), (error) => say(trouble, complaintOf(error)));
-    more.disabled = false;
-  };
+  more.onclick = busyWhile(more, () => chat.loadMore().then(() => say(trouble, ""), (error) => say(trouble, complaintOf(error))));
   chat.addEventListener("change", render);
 
   const known = element("div", { class: "known" }, list, empty, trouble, more);

@@ -5,12 +5,14 @@ const name = (userId) => `chat-${userId}`;
 
 /**
  * An IndexedDB for each person who signs in here. Where it does not work (no room, or gone: another tab has signed out),
- * nothing is kept and nothing found: chatting goes on without.
+ * nothing is kept and nothing found but drafts, as long as the page is open: chatting goes on without.
  */
 export class Store {
   #database;
   #underWay = {};
   #waiting = {};
+  /** Drafts that are not in the database, because it has no room or is not there, or not yet. */
+  #drafts = new Map();
 
   constructor(database) {
     this.#database = database;
@@ -91,11 +93,15 @@ export class Store {
   }
 
   async draft(conversationId) {
+    if (this.#drafts.has(conversationId)) return this.#drafts.get(conversationId);
     return (await this.#read("drafts", (store) => settled(store.get(conversationId)), "")) ?? "";
   }
 
-  keepDraft(conversationId, text) {
-    return this.#write("drafts", (store) => (text ? store.put(text, conversationId) : store.delete(conversationId)));
+  async keepDraft(conversationId, text) {
+    this.#drafts.set(conversationId, text);
+    const isKept = await this.#write("drafts", (store) => (text ? store.put(text, conversationId) : store.delete(conversationId)));
+    // What is in the database is left to it: another tab may write a newer one.
+    if (isKept && this.#drafts.get(conversationId) === text) this.#drafts.delete(conversationId);
   }
 
   /** What comes while something is being written is written at once: thousands come after a long absence. */
@@ -121,6 +127,7 @@ export class Store {
     return attempt(() => {
       const transaction = this.#database.transaction(kind, "readwrite");
       change(transaction.objectStore(kind));
+      transaction.commit?.(); // a page that is being left is not there any more when it would be done by itself
       return new Promise((resolve, reject) => {
         transaction.oncomplete = () => resolve(true);
         transaction.onabort = () => reject(transaction.error);

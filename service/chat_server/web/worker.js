@@ -1,4 +1,4 @@
-// Keeps the page itself, so that it opens without a connection, and opens a conversation whose notification is chosen.
+// Keeps the page itself, so that it opens without a connection, shows notifications, and opens the conversation of one.
 
 const FILES = new URL("./", self.location).href; // below it everything is of one version, and never changes
 const CACHE = `page ${FILES}`;
@@ -12,6 +12,10 @@ self.addEventListener("fetch", (event) => {
   if (method !== "GET") return;
   if (mode === "navigate" && url.split(/[#?]/u)[0] === PAGE) event.respondWith(fresh(event.request));
   else if (url.startsWith(FILES)) event.respondWith(kept(event.request));
+});
+
+self.addEventListener("message", (event) => {
+  if (event.data.notify) event.waitUntil(notify(event.data.notify));
 });
 
 self.addEventListener("notificationclick", (event) => {
@@ -45,6 +49,12 @@ async function fresh(request) {
 
 async function kept(request) {
   return (await caches.match(request)) ?? fetch(request);
+}
+
+/** Who looks at one tab sees what has come: another one, behind it, need not tell them. */
+async function notify({ title, options }) {
+  const tabs = await self.clients.matchAll({ type: "window" });
+  if (!tabs.some((tab) => tab.focused)) await self.registration.showNotification(title, options).catch((error) => console.info(error.message));
 }
 
 async function open(conversationId) {
