@@ -186,6 +186,14 @@ class TestTheWayToTheServer:
         assert "the name chat.invalid leads to no address" in check.seen
         assert "getent hosts chat.invalid" in check.remedy
 
+    def test_a_router_that_answers_only_outside_is_a_warning_where_the_server_is_well(self, tmp_path: Path) -> None:
+        with running_server(tmp_path, server={"public_url": f"http://192.0.2.1:{free_port()}"}) as server:
+            check = ask_one(server.config, "reach")
+        assert check.status == "warning"
+        assert "from inside only" in check.seen
+        assert "Try it from another network" in check.remedy
+        assert ask_one(server.config, "reach").status == "failure", "the server is down now"
+
     def test_without_a_public_address_it_is_not_judged(self, tmp_path: Path) -> None:
         check = ask_one(write_config(tmp_path, port=free_port()), "reach")
         assert check.status == "skipped"

@@ -125,3 +125,38 @@ class TestAddressesShutOut:
         )
         [(_, before)] = firewall.denied()
         assert [one.to for one in before] == [allow.split(maxsplit=1)[0]]
+
+
+class TestPeopleFromSomeNetworks:
+    NETWORK = "8080/tcp                   ALLOW IN    192.0.2.0/24"
+    EVERYBODY_OUT = "8080/tcp                   DENY IN     Anywhere"
+
+    @pytest.mark.parametrize(
+        ("rule", "whom"),
+        [
+            (NETWORK, "192.0.2.0/24"),
+            ("8080/tcp                   LIMIT IN    192.0.2.7", "192.0.2.7"),
+            ("8080                       ALLOW IN    2001:db8::/32", "2001:db8::/32"),
+            ("8080/tcp on wg0            ALLOW IN    Anywhere", "any on wg0"),
+        ],
+    )
+    def test_a_rule_for_the_port_admits_them(self, rule: str, whom: str) -> None:
+        firewall = rules("22/tcp    ALLOW IN    Anywhere", rule)
+        assert not lets_in(firewall, 8080)
+        assert [one.whom for one in firewall.admitted(8080)] == [whom]
+
+    @pytest.mark.parametrize(
+        "rule",
+        [
+            "8080/tcp                   DENY IN     192.0.2.0/24",
+            "8080/udp                   ALLOW IN    192.0.2.0/24",
+            "8081/tcp                   ALLOW IN    192.0.2.0/24",
+            "Anywhere                   ALLOW IN    192.0.2.0/24",
+        ],
+    )
+    def test_another_rule_does_not(self, rule: str) -> None:
+        assert rules(rule).admitted(8080) == []
+
+    def test_a_rule_that_shuts_everybody_out_before_it_decides(self) -> None:
+        assert rules(self.EVERYBODY_OUT, self.NETWORK).admitted(8080) == []
+        assert len(rules(self.NETWORK, self.EVERYBODY_OUT).admitted(8080)) == 1

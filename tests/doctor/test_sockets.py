@@ -117,6 +117,14 @@ class TestThroughNginx:
         assert "https://elsewhere.example/socket" in check.seen
         assert "public_url" in check.remedy
 
+    def test_one_of_this_host_that_hangs_up_is_a_failure_behind_a_router_too(self, tmp_path: Path) -> None:
+        with proxied_server(tmp_path) as host:
+            host.config.write_text(host.config.read_text().replace("https://localhost", "https://192.0.2.1"))
+            with host.nginx(socket="return 444;"):
+                check = ask_one(host.config, "proxy-upgrade")
+        assert check.status == "failure"
+        assert "asked of 127.0.0.1 hangs up" in check.seen
+
     def test_nobody_at_the_public_address_is_a_failure(self, host: Proxied) -> None:
         check = ask_one(host.config, "proxy-upgrade")
         assert check.status == "failure"
@@ -135,6 +143,14 @@ class TestThroughNginx:
         assert "    proxy_send_timeout 300s;" in check.remedy
         assert "proxy_read_timeout" not in check.remedy
         assert str(site) in check.remedy
+
+
+def test_a_router_that_answers_only_outside_is_a_warning_where_the_server_takes_upgrades(tmp_path: Path) -> None:
+    with running_server(tmp_path, server={"public_url": f"http://192.0.2.1:{free_port()}"}) as server:
+        check = ask_one(server.config, "proxy-upgrade")
+    assert check.status == "warning"
+    assert "from inside only" in check.seen
+    assert ask_one(server.config, "proxy-upgrade").status == "failure", "the server is down now"
 
 
 def test_without_a_public_address_the_proxy_is_not_judged(tmp_path: Path) -> None:

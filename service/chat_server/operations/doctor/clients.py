@@ -25,7 +25,7 @@ from chat_server.operations.doctor.exchange import (
     ask,
     here,
 )
-from chat_server.operations.doctor.front import entrance, front, public
+from chat_server.operations.doctor.front import entrance, front, leads_elsewhere, public
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.site import Site
 
@@ -119,6 +119,8 @@ def reach(site: Site) -> Finding:
     except UnknownNameError as error:
         return Finding("failure", str(error), f"getent hosts {place.host}\n{NAME_REMEDY}")
     except NoAnswerError as error:
+        if leads_elsewhere(site, near) and _is_well(site):
+            return _from_inside_perhaps(place, f"{here(site.config.server).asked('/health')} is well", error)
         return Finding("failure", str(error), f"curl -i {place.url('/health')}\n{WAY_REMEDY}")
     seen = f"{near.asked('/health')} answers {answer.status}"
     if answer.status != HTTPStatus.OK or b'"healthy"' not in answer.body:
@@ -141,11 +143,7 @@ def _by_name(place: Place, seen: str) -> Finding:
             f"getent hosts {place.host}\n{NAME_REMEDY}",
         )
     except NoAnswerError as error:
-        return Finding(
-            "warning",
-            f"{seen}; but not by its name: {error}. Behind some routers that is so from inside only",
-            f"Try it from another network: curl -i {place.url('/health')}\n{WAY_REMEDY}",
-        )
+        return _from_inside_perhaps(place, seen, error)
     if answer.status != HTTPStatus.OK:
         return Finding(
             "warning",
@@ -153,6 +151,23 @@ def _by_name(place: Place, seen: str) -> Finding:
             f"getent hosts {place.host}\n{NAME_REMEDY}",
         )
     return Finding("ok", f"{seen}, also by its name")
+
+
+def _from_inside_perhaps(place: Place, seen: str, error: NoAnswerError) -> Finding:
+    return Finding(
+        "warning",
+        f"{seen}; but not by its name: {error}. Behind some routers that is so from inside only",
+        f"Try it from another network: curl -i {place.url('/health')}\n{WAY_REMEDY}",
+    )
+
+
+def _is_well(site: Site) -> bool:
+    """Whether the server itself says that all is well."""
+    try:
+        answer = ask(here(site.config.server), "/health")
+    except NoAnswerError:
+        return False
+    return answer.status == HTTPStatus.OK and b'"healthy"' in answer.body
 
 
 def _distrusted(place: Place, shown: Certificate, term: str) -> Finding:

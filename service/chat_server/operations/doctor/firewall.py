@@ -43,6 +43,14 @@ class Rule:
     def is_for_everybody(self) -> bool:
         return self.source == ANYWHERE
 
+    @property
+    def whom(self) -> str:
+        """Whom it is about, in words."""
+        _, _, interface = self.to.partition(" on ")
+        if not interface:
+            return self.source
+        return f"{'any' if self.is_for_everybody else self.source} on {interface}"
+
     def shuts_out(self, other: Rule) -> bool:
         """Whether it keeps those of another rule out of this machine."""
         if self.allows or self.to != ANYWHERE or self.network is None or other.network is None:
@@ -52,10 +60,12 @@ class Rule:
 
     def covers(self, port: int) -> bool:
         """Whether it is about a TCP port, at any address and interface of this machine."""
-        if self.to == ANYWHERE:
-            return True
+        return self.to == ANYWHERE or (self.names(port) and " on " not in self.to)
+
+    def names(self, port: int) -> bool:
+        """Whether it was made for a TCP port, be it at one interface only."""
         found = _PORTS.search(self.to)
-        if found is None or found["protocol"] == "udp" or " on " in self.to:
+        if found is None or found["protocol"] == "udp":
             return False
         spans = [one.partition(":") for one in found["ports"].split(",") if one]
         return any(int(low) <= port <= int(high or low) for low, _, high in spans if low)
@@ -78,6 +88,19 @@ class Firewall:
             if rule.is_for_everybody and not rule.sixth and rule.covers(port):
                 return rule.allows, rule
         return self.allows_by_default, None
+
+    def admitted(self, port: int) -> list[Rule]:
+        """The rules that let some people in at a TCP port: made for it, and before what decides for everybody."""
+        found = []
+        decided = set()
+        for rule in self.rules:
+            if rule.sixth in decided or not (rule.names(port) or rule.covers(port)):
+                continue
+            if rule.is_for_everybody and rule.covers(port):
+                decided.add(rule.sixth)
+            elif rule.allows and rule.names(port):
+                found.append(rule)
+        return found
 
     def denied(self) -> list[tuple[Rule, list[Rule]]]:
         """The rules against particular addresses, each with the earlier ones that let them in nevertheless."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import socket
 from dataclasses import dataclass
 
@@ -78,3 +79,35 @@ def own_addresses() -> list[str]:
     internet = {socket.AF_INET, socket.AF_INET6}
     found = [one for addresses in psutil.net_if_addrs().values() for one in addresses if one.family in internet]
     return [one.address for one in found if "%" not in one.address]
+
+
+def resolved(name: str) -> list[str]:
+    """The addresses that a name leads to; none where it leads nowhere."""
+    try:
+        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return []
+    return sorted({str(address[0]) for *_, address in found})
+
+
+def is_loopback(host: str) -> bool:
+    """Whether an address is for this machine alone."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def leads_elsewhere(site: Site, place: Place) -> bool:
+    """Whether a router or proxy before this machine was asked, which may not answer those behind it.
+
+    Not where an nginx of this host is to answer, and does not run.
+    """
+    try:
+        found = front(site)
+    except CannotLookError:
+        found = None
+    if found and not found.running:
+        return False
+    addresses = resolved(place.connect_to)
+    return bool(addresses) and not any(is_loopback(one) or one in own_addresses() for one in addresses)

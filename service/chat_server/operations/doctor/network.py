@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
-import socket
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Final
 
 from chat_server.operations.doctor.commands import restart
+from chat_server.operations.doctor.entrances import entrances, public_ports
 from chat_server.operations.doctor.exchange import Answer, NoAnswerError, Place, ask, here
 from chat_server.operations.doctor.firewall import ANYWHERE, Firewall, Rule, firewall
-from chat_server.operations.doctor.front import Front, entrance, front, own_addresses, public
+from chat_server.operations.doctor.front import Front, entrance, front, is_loopback, own_addresses, public, resolved
 from chat_server.operations.doctor.processes import listeners
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.settings import change, settings
@@ -31,13 +31,16 @@ RELOAD: Final = "sudo nginx -t && sudo systemctl reload nginx"
 def outside(site: Site) -> Finding:
     """Whether the firewall lets people in, at the ports that they come to."""
     rules = firewall(site)
-    ports = _public_ports(site)
-    listed = " and ".join(str(port) for port in ports)
+    ports = entrances(site)
     if not rules.active:
-        return Finding("ok", f"ufw is inactive: it keeps nobody out of port {listed}, nor of any other of this host")
-    closed = [(port, by) for port, (is_open, by) in ((port, rules.verdict(port)) for port in ports) if not is_open]
+        return Finding(
+            "ok", f"ufw is inactive: it keeps nobody out of port {_listed(ports)}, nor of any other of this host"
+        )
+    shut = [(port, by) for port, (is_open, by) in ((port, rules.verdict(port)) for port in ports) if not is_open]
+    some = {port: admitted for port, _ in shut if (admitted := rules.admitted(port))}
+    closed = [(port, by) for port, by in shut if port not in some]
     if not closed:
-        return _past_the_proxy(site, rules, ports) or Finding("ok", f"ufw lets everybody in at port {listed}")
+        return _past_the_proxy(site, rules, ports) or Finding("ok", _let_in(ports, some))
     why = "; ".join(f"port {port}: {f'rule {by}' if by else 'no rule allows it'}" for port, by in closed)
     remedy = "\n".join(dict.fromkeys(line for port, by in closed for line in _opening(port, by)))
     if [port for port, _ in closed] == [80] != ports:
@@ -59,7 +62,7 @@ def denied(site: Site) -> Finding:
     overruled = [(rule, before) for rule, before in shut_out if before]
     if overruled:
         rule, before = overruled[0]
-        by = max(before, key=lambda one: any(one.covers(port) for port in _public_ports(site)))
+        by = max(before, key=lambda one: any(one.covers(port) for port in public_ports(site)))
         remedy = [line for one, _ in overruled[:SHOWN] for line in _shutting_out(one)]
         return Finding(
             "warning",
@@ -76,7 +79,7 @@ def listening(site: Site) -> Finding:
     found = sorted({_with_port(listener.address, server.port) for listener in listeners(server.port)})
     where = ", ".join(found) if found else f"nowhere now; told to at {_with_port(server.host, server.port)}"
     seen = f"listens at {where}"
-    if not _is_loopback(server.host):
+    if not is_loopback(server.host):
         return Finding("ok", f"{seen}, open to the network")
     if server.public_url or _front_or_none(site):
         return Finding("ok", f"{seen}: for this machine only, and the proxy is to pass people on")
@@ -95,15 +98,15 @@ def addresses(site: Site) -> Finding:
     told += f" and {len(named) - MOST_ADDRESSES} more" if len(named) > MOST_ADDRESSES else ""
     seen = f"this machine's addresses: {told}"
     routed = not any(one.is_global for one in own)
-    ports = " and ".join(str(port) for port in _public_ports(site))
+    ports = _listed(public_ports(site))
     if routed:
         seen += f"; from the internet a router has to forward port {ports} to it"
     if not site.config.server.public_url:
         return Finding("ok", seen)
     place = public(site)
-    leads_to = _resolved(place.host)
+    leads_to = resolved(place.host)
     seen += f"; {place.host} leads to {', '.join(leads_to) or 'no address'}"
-    if routed or {str(one) for one in own} & set(leads_to) or any(_is_loopback(one) for one in leads_to):
+    if routed or {str(one) for one in own} & set(leads_to) or any(is_loopback(one) for one in leads_to):
         return Finding("ok", seen)
     return Finding(
         "warning",
@@ -178,6 +181,21 @@ def cors(site: Site) -> Finding:
     return Finding("ok", f"pages that may call the API from a browser: {named}")
 
 
+def _let_in(ports: Sequence[int], some: Mapping[int, Sequence[Rule]]) -> str:
+    """Who comes in at ports that are open to everybody, and at those that are open to some."""
+    everybody = [port for port in ports if port not in some]
+    told = [f"everybody in at port {_listed(everybody)}"] if everybody else []
+    for port, rules in some.items():
+        named = list(dict.fromkeys(rule.whom for rule in rules))
+        more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+        told.append(f"people in at port {port} from these addresses only: {', '.join(named[:SHOWN])}{more}")
+    return f"ufw lets {'; and '.join(told)}"
+
+
+def _listed(ports: Sequence[int]) -> str:
+    return " and ".join(str(port) for port in ports)
+
+
 def _opening(port: int, by: Rule | None) -> list[str]:
     """The commands that let everybody in at a port which that rule closes, or the default."""
     allow = f"sudo ufw allow {port}/tcp"
@@ -197,7 +215,7 @@ def _shutting_out(rule: Rule) -> list[str]:
 def _past_the_proxy(site: Site, rules: Firewall, ports: Sequence[int]) -> Finding | None:
     """The server's own port, open beside the proxy's, speaks without TLS."""
     port = site.config.server.port
-    if port in ports or _is_loopback(site.config.server.host) or not rules.verdict(port)[0]:
+    if port in ports or is_loopback(site.config.server.host) or not rules.verdict(port)[0]:
         return None
     _, by = rules.verdict(port)
     undo = f"sudo ufw delete allow {by.to.lower()}" if by and by.to != ANYWHERE else f"sudo ufw deny {port}/tcp"
@@ -206,14 +224,6 @@ def _past_the_proxy(site: Site, rules: Firewall, ports: Sequence[int]) -> Findin
         f"ufw lets everybody in at port {port} too, past the proxy: passwords sent there can be read on the way",
         undo,
     )
-
-
-def _public_ports(site: Site) -> list[int]:
-    """Where people come in: at the proxy, port 80 included where certificates are renewed, else at the server."""
-    if not settings(site).server.public_url:
-        return [site.config.server.port]
-    place = public(site)
-    return [80, 443] if place.port == 443 else [place.port]
 
 
 def _told(place: Place, origin: str) -> list[str]:
@@ -254,21 +264,6 @@ def _front_or_none(site: Site) -> Front | None:
         return front(site)
     except CannotLookError:
         return None
-
-
-def _resolved(name: str) -> list[str]:
-    try:
-        found = socket.getaddrinfo(name, None, type=socket.SOCK_STREAM)
-    except OSError:
-        return []
-    return sorted({str(address[0]) for *_, address in found})
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _with_port(host: str, port: int) -> str:

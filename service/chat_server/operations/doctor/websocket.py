@@ -10,9 +10,16 @@ from typing import Final
 from chat_server.operations import probe
 from chat_server.operations.doctor import nginx
 from chat_server.operations.doctor.commands import restart, systemctl
-from chat_server.operations.doctor.exchange import Answer, NoAnswerError, RefusedConnectionError, here, upgrade
+from chat_server.operations.doctor.exchange import (
+    Answer,
+    NoAnswerError,
+    Place,
+    RefusedConnectionError,
+    here,
+    upgrade,
+)
 from chat_server.operations.doctor.figures import figures
-from chat_server.operations.doctor.front import Front, entrance, front
+from chat_server.operations.doctor.front import Front, entrance, front, leads_elsewhere
 from chat_server.operations.doctor.journal import events
 from chat_server.operations.doctor.report import CannotLookError, Finding, Question
 from chat_server.operations.doctor.site import Site, run
@@ -81,6 +88,14 @@ def proxy_upgrade(site: Site) -> Finding:
     try:
         answer = upgrade(place)
     except NoAnswerError as error:
+        if leads_elsewhere(site, place) and _asks_for_a_token(here(site.config.server)):
+            return Finding(
+                "warning",
+                f"the server takes upgrades; but not by its name: {error}. Behind some routers that is so from inside "
+                "only",
+                f"Try it from another network: curl -i {place.url('/socket')}\n{_ways_to_look(proxy)[0]}",
+                entry="6.2",
+            )
         return Finding("failure", str(error), "\n".join(_ways_to_look(proxy)), entry="6.2")
     if _is_our_refusal(answer):
         return Finding("ok", f"{place.asked('/socket')} passes the upgrade on to the server")
@@ -198,6 +213,13 @@ def _missing_lines(location: nginx.Location | None) -> Sequence[str]:
         headers.get("connection", "").lower() == "upgrade" or headers.get("connection", "").startswith("$"),
     )
     return [line for line, there in zip(UPGRADE_LINES, present, strict=True) if not there]
+
+
+def _asks_for_a_token(place: Place) -> bool:
+    try:
+        return _is_our_refusal(upgrade(place))
+    except NoAnswerError:
+        return False
 
 
 def _is_our_refusal(answer: Answer) -> bool:
