@@ -90,8 +90,8 @@ FAULTS: Final[Mapping[str, Fault]] = {
     "the database is damaged": Fault(
         f"systemctl stop chat-server; python3 -c '{MANY_MESSAGES}' {DATA}/chat.db;"
         f"systemctl start chat-server; chat-server backup; systemctl stop chat-server;"
-        f"middle=$(($(stat -c %s {DATA}/chat.db) / 4096 / 2));"
-        f"{overwrite(f'{DATA}/chat.db', page='$middle', pages=4)}; {START}"
+        f"page=$(($(stat -c %s {DATA}/chat.db) / 4096 - 100));"  # of these short messages: no page there is an overflow
+        f"{overwrite(f'{DATA}/chat.db', page='$page', pages=4)}; {START}"
     ),
     "the firewall denies 443": Fault("ufw insert 1 deny 443"),
     "nginx does not upgrade": Fault(

@@ -78,7 +78,7 @@ def test_a_flood_is_held_back_and_shut_out_while_others_talk_on(drill: Drill) ->
 def test_a_slow_query_is_logged_with_its_name_and_time(drill: Drill) -> None:
     ann, bob = people(drill)
     with online(drill.host, ann) as anns:  # enough to take some 10 ms on any machine
-        conversation = write(anns, bob, 1000, length=4000)
+        conversation = write(anns, bob, 1000, length=3000)
 
     def search() -> bool:
         found = bob.client.get(f"/conversations/{conversation}/search", q="nowhere").succeeded()["matches"]
